@@ -1,0 +1,129 @@
+"""Record <-> Cosmos document: the only place that spells a ledger document's fields. Pure.
+
+The document is flat: operators and exports read `c.input_tokens`, not a nested object. What is
+None is left out. `partitionKey`, `rollup_id` and `payload_hash` are the store's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from usage_ingest.record import (
+    USAGE_FIELDS,
+    Flag,
+    Source,
+    TokenUsage,
+    UsageRecord,
+    UsageState,
+)
+from usage_ingest.record_id import Coordinates
+
+USAGE_TYPE: Final = "usage"
+SECONDS_PER_DAY: Final = 86_400
+
+_PLAIN: Final = tuple(
+    each.name
+    for each in fields(UsageRecord)
+    if each.name
+    not in {
+        "record_id",
+        "event_time",
+        "ingested_at",
+        "usage",
+        "flags",
+        "coordinates",
+        "tags",
+        "source",
+        "usage_state",
+        "usage_estimated",
+    }
+)
+"""Fields that are stored as they are, under their own names."""
+
+
+def time_text(moment: datetime) -> str:
+    """Write a UTC time so that texts sort as the times do, to the microsecond."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def time_of(text: str) -> datetime:
+    """Read what `time_text` wrote."""
+    return datetime.fromisoformat(text)
+
+
+def to_document(
+    record: UsageRecord, cosmos_partition_key: str, rollup_id: str, ttl_days: int
+) -> dict[str, Any]:
+    """Return the ledger document of a record that is counted in `rollup_id`."""
+    document: dict[str, Any] = {
+        "id": record.record_id,
+        "partitionKey": cosmos_partition_key,
+        "type": USAGE_TYPE,
+        "day": record.day,
+        "ttl": ttl_days * SECONDS_PER_DAY,
+        "payload_hash": record.usage.payload_hash(),
+        "rollup_id": rollup_id,
+        "event_time": time_text(record.event_time),
+        "ingested_at": time_text(record.ingested_at),
+        "source": record.source.value,
+        "usage_state": record.usage_state.value,
+        "usage_estimated": record.usage_estimated,
+    }
+    for name in _PLAIN:
+        value = getattr(record, name)
+        if value is not None:
+            document[name] = value
+    document.update(record.usage.reported())
+    if record.tags:
+        document["tags"] = record.tags
+    if record.flags:
+        document["flags"] = [flag.value for flag in record.flags]
+    if record.coordinates is not None:
+        document.update(coordinates_fields(record.coordinates))
+    return document
+
+
+def coordinates_fields(hub: Coordinates) -> dict[str, Any]:
+    """Return where an event stands, as stored with whatever was made of it."""
+    return {
+        name: value
+        for name, value in (
+            ("namespace", hub.namespace),
+            ("hub", hub.hub),
+            ("partition_id", hub.partition_id),
+            ("sequence_number", hub.sequence_number),
+            ("enqueued_time", hub.enqueued_time and time_text(hub.enqueued_time)),
+        )
+        if value is not None
+    }
+
+
+def from_document(document: Mapping[str, Any]) -> UsageRecord:
+    """Read a ledger document back into the record that it was made of."""
+    return UsageRecord(
+        record_id=document["id"],
+        event_time=time_of(document["event_time"]),
+        ingested_at=time_of(document["ingested_at"]),
+        source=Source(document["source"]),
+        usage_state=UsageState(document["usage_state"]),
+        usage_estimated=document["usage_estimated"],
+        usage=TokenUsage(**{name: document.get(name) for name in USAGE_FIELDS}),
+        flags=tuple(Flag(flag) for flag in document.get("flags", ())),
+        tags=dict(document.get("tags", {})),
+        coordinates=_coordinates(document),
+        **{name: document[name] for name in _PLAIN if name in document},
+    )
+
+
+def _coordinates(document: Mapping[str, Any]) -> Coordinates | None:
+    if "hub" not in document:
+        return None
+    enqueued = document.get("enqueued_time")
+    return Coordinates(
+        namespace=document["namespace"],
+        hub=document["hub"],
+        partition_id=document.get("partition_id"),
+        sequence_number=document.get("sequence_number"),
+        enqueued_time=time_of(enqueued) if enqueued else None,
+    )

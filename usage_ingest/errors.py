@@ -1,0 +1,42 @@
+"""Every error that crosses a module border, by what happens next."""
+
+
+class UsageIngestError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InvalidEventError(UsageIngestError):
+    """The event can never be parsed: it becomes a dead letter and the batch goes on.
+
+    Args:
+        reason: One of `REASONS` in usage_ingest.events.dead_letter.
+        path: Where in the event, as dotted keys; empty for the whole of it.
+        text: What is wrong, in words that hold nothing of the event's own text.
+    """
+
+    def __init__(self, reason: str, path: str = "", text: str = "") -> None:
+        super().__init__(f"{reason} at {path or 'the event'}: {text}" if text else reason)
+        self.reason = reason
+        self.path = path
+        self.text = text
+
+
+class TransientError(UsageIngestError):
+    """It may work later: raised, so that the host retries; HTTP answers 503 with Retry-After."""
+
+
+class ConflictError(UsageIngestError):
+    """Somebody else wrote first: re-read and try again a few times, then TransientError."""
+
+
+class ConfigError(UsageIngestError):
+    """The deployment is wrong: raised at first use, naming every wrong setting at once."""
+
+
+class InvalidQueryError(UsageIngestError):
+    """The caller's mistake: HTTP 400, naming the parameter and what it takes."""
+
+    def __init__(self, parameter: str, text: str) -> None:
+        super().__init__(f"{parameter}: {text}")
+        self.parameter = parameter
+        self.text = text

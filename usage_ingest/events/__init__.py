@@ -1,0 +1,1 @@
+"""Event Hub to ledger: envelope, shapes, usage objects, ingest, gaps."""

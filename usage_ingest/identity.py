@@ -1,0 +1,76 @@
+"""Settings that enter identity or placement: dated, so that changing one moves nothing stored.
+
+Each value holds from a day on; days before it keep the value that they had. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Final, Literal
+
+from usage_ingest.errors import ConfigError
+from usage_ingest.record_id import digest
+
+BEGINNING: Final = "0001-01-01"
+NOTICE_DAYS: Final = 3
+"""A change starts at least this many days ahead: instances re-read the values hourly, and no
+event is dated more than 24 h after its enqueued time."""
+
+IdentityName = Literal["shards", "hmac_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatedValue:
+    """A value and the first UTC day (YYYY-MM-DD) that it holds for."""
+
+    from_day: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The dated values, by name; a subscription's shards by `shards/<subscription>`."""
+
+    values: Mapping[str, Sequence[DatedValue]] = field(default_factory=dict)
+
+    def value(self, name: str, day: str) -> str | None:
+        """Return the value that holds on a day, or None where there is none."""
+        held = [each for each in self.values.get(name, ()) if each.from_day <= day]
+        return max(held, key=lambda each: each.from_day).value if held else None
+
+    def shards(self, subscription: str, day: str) -> int:
+        """Return how many logical partitions a subscription's day is spread over."""
+        return int(self.value(f"shards/{subscription}", day) or 1)
+
+    def hmac_key_id(self, day: str) -> str | None:
+        """Return the id of the key that hashes what a day's events hold."""
+        return self.value("hmac_key", day)
+
+
+def changed(
+    values: Sequence[DatedValue], value: str, from_day: date, today: date
+) -> tuple[DatedValue, ...]:
+    """Append a value that holds from a day on.
+
+    Raises:
+        ConfigError: The day is nearer than three days, or not after every day already set.
+    """
+    earliest = today + timedelta(days=NOTICE_DAYS)
+    if from_day < earliest:
+        raise ConfigError(
+            f"{from_day} is too near: events of it may be stored already; "
+            f"choose {earliest} or later"
+        )
+    if any(each.from_day >= from_day.isoformat() for each in values):
+        raise ConfigError(f"a value from {from_day} or later is set already")
+    return (*values, DatedValue(from_day.isoformat(), value))
+
+
+def cosmos_partition_key(
+    subscription: str | None, day: str, record_id: str, identity: Identity
+) -> str:
+    """Return `<subscription>|<day>|<shard>`: a record and the rollup that counts it share it."""
+    name = subscription or "-"
+    count = identity.shards(name, day)
+    shard = 0 if count == 1 else int(digest("shard", record_id), 16) % count
+    return f"{name}|{day}|{shard}"

@@ -1,0 +1,151 @@
+"""What the verbs need of the outside world. Adapters implement it, wiring puts them together.
+
+Every method may raise TransientError (it may work later) and ConfigError (the deployment is
+wrong: a missing container, missing rights).
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from usage_ingest.events.dead_letter import DeadLetter
+from usage_ingest.events.progress import Progress
+from usage_ingest.identity import Identity
+from usage_ingest.record import UsageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """One event as a hub or its trigger delivers it; `enqueued_time` is aware UTC."""
+
+    body: bytes
+    sequence_number: int | None
+    enqueued_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """What became of a list of records; the lists hold what could not be stored."""
+
+    stored: int = 0
+    repeated: int = 0
+    completed: int = 0
+    conflicts: Sequence[UsageRecord] = field(default_factory=tuple)
+    too_large: Sequence[UsageRecord] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionProperties:
+    """What Event Hubs says of a partition. An empty one has last_enqueued < beginning."""
+
+    beginning: int
+    last_enqueued: int
+    last_enqueued_time: datetime
+
+
+class Clock(Protocol):
+    """The time: aware UTC."""
+
+    def now(self) -> datetime:
+        """Return the current moment."""
+        ...
+
+
+class Ledger(Protocol):
+    """Usage records with their rollups."""
+
+    async def store(self, records: Sequence[UsageRecord], slot: int) -> StoreOutcome:
+        """Store each record once and count it once, whatever was stored before.
+
+        `slot` keeps hub partitions from writing to the same rollup document. When it raises,
+        some of the records may have been stored and counted; storing all again is safe.
+        """
+        ...
+
+
+class DeadLetters(Protocol):
+    """What could not be parsed, with exact counts."""
+
+    async def store(self, letters: Sequence[DeadLetter]) -> int:
+        """Store the dead letters of one received batch; return how many were new."""
+        ...
+
+
+class ProgressStore(Protocol):
+    """How far each hub partition has been stored."""
+
+    async def read(self, namespace: str, hub: str, partition_id: str) -> Progress | None:
+        """Return the partition's progress, or None where nothing was recorded yet."""
+        ...
+
+    async def write(self, progress: Progress) -> Progress:
+        """Create or replace, guarded by the ETag that was read.
+
+        Returns:
+            The same progress with its new ETag.
+
+        Raises:
+            ConflictError: Somebody else wrote first.
+        """
+        ...
+
+    async def archive(self, progress: Progress) -> None:
+        """Keep the progress of a hub that was recreated; safe to repeat."""
+        ...
+
+    async def all(self) -> list[Progress]:
+        """Return the progress of every partition, archived generations included."""
+        ...
+
+
+class IdentityStore(Protocol):
+    """The dated values that enter identity or placement."""
+
+    async def load(self) -> Identity:
+        """Return the current values; writes the first HMAC key id where none is recorded."""
+        ...
+
+
+class HubReader(Protocol):
+    """Reads the Event Hub again, in a consumer group of its own."""
+
+    namespace: str
+    hub: str
+
+    async def partition_ids(self) -> list[str]:
+        """Return the ids of the hub's partitions."""
+        ...
+
+    async def properties(self, partition_id: str) -> PartitionProperties:
+        """Return where the partition begins and ends now."""
+        ...
+
+    def read(
+        self, partition_id: str, first: int, last: int
+    ) -> AsyncIterator[Sequence[ReceivedEvent]]:
+        """Yield batches from sequence number `first` on, in order.
+
+        Ends after the first batch that holds an event at or after `last` (that event is
+        yielded too: it proves that nothing stands between), or when nothing more arrives
+        within a few seconds.
+        """
+        ...
+
+
+class ReportReader(Protocol):
+    """What reports read: rollups and counts, never the ledger."""
+
+    def rollups(
+        self, columns: Sequence[str], start: str, end: str, filters: Mapping[str, Sequence[Any]]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the named columns of the rollups of the days `start` to `end`, both included."""
+        ...
+
+    def dead_letter_counts(self, start: str, end: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield the counts documents of the days on which events were enqueued."""
+        ...
+
+    async def check(self) -> None:
+        """Read one document of the store; raises what a report would raise."""
+        ...

@@ -1,0 +1,211 @@
+"""The noun of the whole app: one call through a gateway, and the usage it reported.
+
+Pure: no I/O, no clock, no settings. Counts are integers; None is "not reported" and 0 is
+"reported as zero". Names follow OpenTelemetry's GenAI conventions (docs/adr/0002).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from usage_ingest.record_id import Coordinates, digest
+
+IMPLAUSIBLE_COUNT: Final = 100_000_000
+"""A count above this in one call is a producer's fault, not usage."""
+
+
+class UsageState(StrEnum):
+    """Where a record's tokens are."""
+
+    REPORTED = "reported"
+    AWAITING_METRICS = "awaiting_metrics"
+    NONE = "none"
+
+
+class Source(StrEnum):
+    """The channel that a record came by."""
+
+    EVENT_HUB = "event_hub"
+    METRICS = "metrics"
+
+
+class Flag(StrEnum):
+    """What a reader of the record should know about how it was read."""
+
+    INCONSISTENT_USAGE = "inconsistent_usage"  # parts above wholes, or a total below its parts
+    TIME_FROM_ENQUEUED = "time_from_enqueued"  # the event carried no time of its own
+    TIME_FROM_BODY = "time_from_body"  # the time is the response's creation
+    REDELIVERY_ONLY = "redelivery_only"  # no id in the event: only redelivery is recognised
+    READ_BACK = "read_back"  # a GET of what an earlier call was billed for
+    ODD_VALUE = "odd_value"  # a value that is not a count could not be read and was left out
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """Tokens and other units of one call; wholes include their parts.
+
+    `input_tokens` includes cached and cache-writing tokens, `output_tokens` includes reasoning.
+    `duration_ms` is audio length in milliseconds, `images` and `searches` are pieces.
+    """
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    cache_write_5m_input_tokens: int | None = None
+    cache_write_30m_input_tokens: int | None = None
+    cache_write_1h_input_tokens: int | None = None
+    cache_write_12h_input_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    image_input_tokens: int | None = None
+    text_input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_output_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_output_tokens: int | None = None
+    text_output_tokens: int | None = None
+    accepted_prediction_output_tokens: int | None = None
+    rejected_prediction_output_tokens: int | None = None
+    total_tokens: int | None = None
+    duration_ms: int | None = None
+    images: int | None = None
+    searches: int | None = None
+
+    def reported(self) -> dict[str, int]:
+        """Return the units that were reported, by name, zeros included."""
+        return {name: value for name in USAGE_FIELDS if (value := getattr(self, name)) is not None}
+
+    def payload_hash(self) -> str:
+        """Return a hash that two usages share exactly when they are equal."""
+        return digest("usage", *(f"{name}={value}" for name, value in self.reported().items()))
+
+    def settled(self) -> tuple["TokenUsage", bool]:
+        """Return the usage with wholes kept and impossible parts set to None.
+
+        Returns:
+            The usage, and whether everything in it was consistent.
+        """
+        unknown = set(_impossible_parts(self))
+        total, wholes = self.total_tokens, (self.input_tokens or 0) + (self.output_tokens or 0)
+        if total is not None and total < wholes:
+            unknown.add("total_tokens")
+        if not unknown:
+            return self, True
+        return replace(self, **dict.fromkeys(unknown)), False
+
+
+USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage))
+NO_USAGE: Final = TokenUsage()
+NO_USAGE_HASH: Final = NO_USAGE.payload_hash()
+
+_WRITE_LIFETIMES: Final = (
+    "cache_write_5m_input_tokens",
+    "cache_write_30m_input_tokens",
+    "cache_write_1h_input_tokens",
+    "cache_write_12h_input_tokens",
+)
+_PARTS: Final = (
+    ("input_tokens", ("cached_input_tokens", "cache_write_input_tokens")),
+    ("input_tokens", ("audio_input_tokens", "image_input_tokens", "text_input_tokens")),
+    ("cache_write_input_tokens", _WRITE_LIFETIMES),
+    ("output_tokens", ("reasoning_output_tokens",)),
+    ("output_tokens", ("audio_output_tokens", "image_output_tokens", "text_output_tokens")),
+    (
+        "output_tokens",
+        ("accepted_prediction_output_tokens", "rejected_prediction_output_tokens"),
+    ),
+)
+"""Each whole with a group of parts that do not overlap: their sum cannot be above it."""
+
+
+def _impossible_parts(usage: TokenUsage) -> Iterable[str]:
+    for whole, parts in _PARTS:
+        limit = getattr(usage, whole)
+        if limit is not None and sum(getattr(usage, part) or 0 for part in parts) > limit:
+            yield from parts
+            if "cache_write_input_tokens" in parts:
+                yield from _WRITE_LIFETIMES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRecord:
+    """One call: who, what, when, how it ended and what it used. Times are aware UTC."""
+
+    record_id: str
+    shape: str
+    source: Source
+    event_time: datetime
+    ingested_at: datetime
+    usage: TokenUsage = NO_USAGE
+    usage_state: UsageState = UsageState.NONE
+    usage_estimated: bool = False
+    flags: tuple[Flag, ...] = ()
+    coordinates: Coordinates | None = None
+    element: int = 0
+
+    gateway: str
+    gateway_id: str | None = None
+    region: str | None = None
+    gateway_request_id: str | None = None
+    subscription_id: str | None = None
+    subscription_name: str | None = None
+    product_id: str | None = None
+    product_name: str | None = None
+    api_id: str | None = None
+    api_name: str | None = None
+    operation_id: str | None = None
+    operation_name: str | None = None
+    user_id: str | None = None
+    app_id: str | None = None
+    app_hint: str | None = None
+    tenant_id: str | None = None
+    end_user_id: str | None = None
+    session_id: str | None = None
+    client_ip: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+    provider: str | None = None
+    api_kind: str | None = None
+    object: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    deployment: str | None = None
+    served_deployment: str | None = None
+    spillover_from: str | None = None
+    backend: str | None = None
+    route: str | None = None
+    service_tier: str | None = None
+    streaming: bool | None = None
+    background: bool | None = None
+    method: str | None = None
+    status: int | None = None
+    latency_ms: int | None = None
+    error_source: str | None = None
+    error_reason: str | None = None
+
+    @property
+    def day(self) -> str:
+        """The UTC day that the call counts in, as YYYY-MM-DD."""
+        return self.event_time.date().isoformat()
+
+    @property
+    def model(self) -> str | None:
+        """The model that answered, else the one that was asked for."""
+        return self.response_model or self.request_model
+
+
+class Repeat(StrEnum):
+    """What a second sighting of a record id means."""
+
+    REPEATED = "repeated"  # a repeated delivery: nothing to do
+    COMPLETES = "completes"  # the first had no usage: it is replaced
+    CONFLICTS = "conflicts"  # both have usage and differ: the first stands
+
+
+def repeat(first_hash: str, later_hash: str) -> Repeat:
+    """Judge two records of one id by the payload hashes of their usage."""
+    if later_hash in (first_hash, NO_USAGE_HASH):
+        return Repeat.REPEATED
+    return Repeat.COMPLETES if first_hash == NO_USAGE_HASH else Repeat.CONFLICTS

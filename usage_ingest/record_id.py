@@ -1,0 +1,73 @@
+"""What makes a record itself: the hash that its document is stored under. Pure and frozen.
+
+No setting enters an id, nor the hub's offset, nor a provider's response id alone.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinates:
+    """Where in Event Hubs an event stands; the offset is no identity and is not kept."""
+
+    namespace: str
+    hub: str
+    partition_id: str | None
+    sequence_number: int | None
+    enqueued_time: datetime | None
+
+
+def digest(kind: str, *parts: str | int | None) -> str:
+    """Hash a list of raw values into 32 hex digits; where one value ends is part of it.
+
+    Frozen: stored documents are found by these ids for as long as they are kept.
+    """
+    text = "".join("-;" if part is None else f"{len(str(part))}:{part};" for part in (kind, *parts))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return whole epoch milliseconds: what Event Hubs keeps of an enqueued time."""
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000 + delta.microseconds // 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawIdentity:
+    """The raw fields of an event that can tell it from every other, as they were sent."""
+
+    gateway: str
+    gateway_request_id: str | None = None
+    item: str | None = None  # which usage, where one gateway request carries several
+    response_id: str | None = None
+    event_time: str | None = None
+    background: bool = False  # a response that is polled: all polls are one record
+    dated: bool = True  # the day comes from the event itself, not from its enqueued time
+
+
+def record_id(raw: RawIdentity, hub: Coordinates, element: int, body: bytes) -> str | None:
+    """Return the record's identity: a frozen, pure function of raw fields.
+
+    Returns:
+        32 hex digits, or None where neither the event nor the hub tells it from others.
+    """
+    if raw.dated and raw.background and raw.response_id:
+        return digest("event", raw.gateway, "background", raw.response_id)
+    if raw.dated and raw.gateway_request_id:
+        return digest("event", raw.gateway, raw.gateway_request_id, raw.item)
+    if raw.dated and raw.response_id and raw.event_time:
+        return digest("response", raw.gateway, raw.response_id, raw.event_time)
+    return coordinates_id("hub", hub, element, body)
+
+
+def coordinates_id(kind: str, hub: Coordinates, element: int, body: bytes) -> str | None:
+    """Identify an element by where its event stands; it recognises redelivery and no more."""
+    if hub.sequence_number is None or hub.enqueued_time is None:
+        return None
+    enqueued = milliseconds(hub.enqueued_time)
+    if hub.partition_id is not None:
+        return digest(kind, hub.hub, hub.partition_id, hub.sequence_number, enqueued, element)
+    sha = hashlib.sha256(body).hexdigest()
+    return digest(kind, hub.hub, hub.sequence_number, enqueued, sha, element)
