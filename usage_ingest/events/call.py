@@ -1,0 +1,32 @@
+"""What every shape is read into: a call as an event tells of it, before anything is decided.
+
+Pure. Times and usage are still raw; names and ids are clean, with stand-ins ("NA") gone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call through a gateway.
+
+    `fields` holds the UsageRecord fields that are taken over as they are. The ids are as they
+    were sent: they enter the record's identity. `created` is the response's own creation time
+    in epoch seconds. `usage` is the raw usage object of the API, None where there is none.
+    """
+
+    shape: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    gateway: str | None = None
+    gateway_request_id: str | None = None
+    response_id: str | None = None
+    event_time: str | float | None = None
+    created: float | None = None
+    usage: Mapping[str, Any] | None = None
+    streaming: bool | None = None
+    background: bool | None = None
+    method: str | None = None
+    status: int | None = None
+    odd: bool = False

@@ -1,0 +1,95 @@
+"""Reads single values at the border: what producers send as text, number or stand-in. Pure."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from usage_ingest.errors import InvalidEventError
+from usage_ingest.record import IMPLAUSIBLE_COUNT
+
+TEXT_LIMIT: Final = 256
+TAG_LIMIT: Final = 64
+MAX_TAGS: Final = 8
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_WHOLE: Final = re.compile(r"\d{1,19}(\.0{1,9})?")
+_TAG_NAME: Final = re.compile(r"[^a-z0-9_.-]")
+
+
+def text(value: object, limit: int = TEXT_LIMIT) -> str | None:
+    """Read a name or an id: cut, without control characters; empty or not text is None."""
+    if isinstance(value, str):
+        clean = _UNPRINTABLE.sub("", value[: limit * 2]).strip()[:limit]
+        return clean or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def raw_id(value: object) -> str | None:
+    """Read an id for identity: as it was sent; empty or neither text nor number is None."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def token_count(value: object, path: str) -> int | None:
+    """Read a count of tokens; None and "" are "not reported".
+
+    Raises:
+        InvalidEventError: It is no whole number of zero or more, or above 100,000,000.
+    """
+    if value is None or value == "":
+        return None
+    number = whole(value)
+    if number is None or number < 0:
+        raise InvalidEventError("bad_count", path, f"a {type(value).__name__}")
+    if number > IMPLAUSIBLE_COUNT:
+        raise InvalidEventError("implausible_count", path, "above 100,000,000")
+    return number
+
+
+def whole(value: object) -> int | None:
+    """Read a whole number that may have come as 12, 12.0 or "12"; None where it is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value.strip().partition(".")[0])
+    return None
+
+
+def flag(value: object) -> bool | None:
+    """Read a boolean that may have come as text."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return None
+
+
+def tags(value: object) -> dict[str, str]:
+    """Read at most eight tags, names in lower case; whatever is no text is left out."""
+    if not isinstance(value, Mapping):
+        return {}
+    read: dict[str, str] = {}
+    for name in sorted(key for key in value if isinstance(key, str)):
+        label = _TAG_NAME.sub("", name.lower())[:TAG_LIMIT]
+        content = text(value[name], TAG_LIMIT)
+        if label and content is not None and len(read) < MAX_TAGS:
+            read.setdefault(label, content)
+    return read
+
+
+def nested(value: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """Return an inner object, or an empty one where it is absent, null or something else."""
+    for key in keys:
+        inner = value.get(key)
+        if not isinstance(inner, Mapping):
+            return {}
+        value = inner
+    return value

@@ -1,0 +1,88 @@
+"""One event's bytes -> records and dead letters. Pure; raises nothing but ConfigError.
+
+An element that cannot be read is a dead letter and the others go on; so is one that our own
+code fails on, as `internal_error`.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from usage_ingest.errors import ConfigError, InvalidEventError
+from usage_ingest.events.dead_letter import DeadLetter, Reason
+from usage_ingest.events.envelope import elements
+from usage_ingest.events.shapes import read_element
+from usage_ingest.events.skeleton import skeleton
+from usage_ingest.events.to_record import Rules, Sighting, to_record
+from usage_ingest.record import UsageRecord
+
+Parsed = UsageRecord | DeadLetter
+
+
+def parse_event(
+    seen: Sighting,
+    rules: Rules,
+    read: Callable[[object, Sighting, Rules], UsageRecord] | None = None,
+) -> list[Parsed]:
+    """Parse an event: n elements in, n records or dead letters out.
+
+    Args:
+        seen: The event's body and where it stands; its `element` is not looked at.
+        rules: What the deployment decides.
+        read: Reads one element; another one in tests only.
+
+    Raises:
+        ConfigError: The deployment is wrong: that is no fault of the event's.
+    """
+    try:
+        found = elements(seen.body)
+    except InvalidEventError as error:
+        return [dead_letter(error, seen, None, rules)]
+    one = read or _read
+    return [
+        _parse_element(each, Sighting(seen.hub, index, seen.body, seen.now), rules, one)
+        for index, each in enumerate(found)
+    ]
+
+
+def _read(element: object, seen: Sighting, rules: Rules) -> UsageRecord:
+    return to_record(read_element(element), seen, rules)
+
+
+def _parse_element(
+    element: object,
+    seen: Sighting,
+    rules: Rules,
+    read: Callable[[object, Sighting, Rules], UsageRecord],
+) -> Parsed:
+    try:
+        return read(element, seen, rules)
+    except ConfigError:
+        raise
+    except InvalidEventError as error:
+        return dead_letter(error, seen, element, rules)
+    except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch
+        # The text of a foreign exception may quote the event: only its type is kept.
+        defect = InvalidEventError("internal_error", "", type(error).__name__)
+        return dead_letter(defect, seen, element, rules)
+
+
+def dead_letter(
+    error: InvalidEventError, seen: Sighting, element: object, rules: Rules
+) -> DeadLetter:
+    """Return the dead letter of an element; None stands for a body that has no elements."""
+
+    def hashed(value: str) -> str | None:
+        return rules.privacy.hashed(value, seen.now.date().isoformat(), rules.identity)
+
+    kept: tuple[Any, bool] = (None, False) if element is None else skeleton(element, hashed)
+    return DeadLetter(
+        reason=cast("Reason", error.reason),
+        coordinates=seen.hub,
+        element=seen.element,
+        path=error.path,
+        text=error.text,
+        size=len(seen.body),
+        skeleton=kept[0],
+        whole=kept[1],
+        raw=seen.body.decode("utf-8", "replace") if rules.keep_raw else None,
+    )

@@ -1,0 +1,105 @@
+"""Our own event, `usage-ingest/1`: one flat object with the record's own names. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from usage_ingest.errors import InvalidEventError
+from usage_ingest.events.call import Call
+from usage_ingest.events.fields import flag, raw_id, tags, text, whole
+
+SCHEMA: Final = "usage-ingest/1"
+_FAMILY: Final = "usage-ingest/"
+_TEXTS: Final = (
+    "gateway_id",
+    "region",
+    "gateway_request_id",
+    "subscription_id",
+    "subscription_name",
+    "product_id",
+    "product_name",
+    "api_id",
+    "api_name",
+    "operation_id",
+    "operation_name",
+    "user_id",
+    "app_id",
+    "app_hint",
+    "tenant_id",
+    "end_user_id",
+    "session_id",
+    "provider",
+    "api_kind",
+    "object",
+    "request_model",
+    "response_model",
+    "response_id",
+    "deployment",
+    "served_deployment",
+    "spillover_from",
+    "backend",
+    "service_tier",
+    "method",
+    "error_source",
+    "error_reason",
+)
+_STATUS: Final = range(100, 600)
+
+
+def matches(element: Mapping[str, Any]) -> bool:
+    """Whether the element says that it is ours, of whatever version."""
+    schema = element.get("schema")
+    return isinstance(schema, str) and schema.startswith(_FAMILY)
+
+
+def read(element: Mapping[str, Any]) -> Call:
+    """Read the event; keys that are not known are passed over: additions keep the schema.
+
+    Raises:
+        InvalidEventError: It is of a later schema, or `usage` is neither an object nor null.
+    """
+    if element["schema"] != SCHEMA:
+        raise InvalidEventError("unknown_shape", "schema", "a schema of a later version")
+    usage = element.get("usage")
+    if usage is not None and not isinstance(usage, Mapping):
+        raise InvalidEventError("unknown_usage", "usage", f"a {type(usage).__name__}")
+    status, latency = _number(element, "status"), _number(element, "latency_ms")
+    created = _number(element, "response_created")
+    odd = [
+        _is_odd(element, "status", status if status in _STATUS else None),
+        _is_odd(element, "latency_ms", latency if latency is None or latency >= 0 else None),
+        _is_odd(element, "response_created", created),
+    ]
+    fields: dict[str, Any] = {name: text(element.get(name)) for name in _TEXTS}
+    fields["tags"] = tags(element.get("tags"))
+    fields["latency_ms"] = None if odd[1] else latency
+    return Call(
+        shape="own",
+        fields=fields,
+        gateway=raw_id(element.get("gateway")),
+        gateway_request_id=raw_id(element.get("gateway_request_id")),
+        response_id=raw_id(element.get("response_id")),
+        event_time=_time(element.get("event_time")),
+        created=created,
+        usage=usage,
+        streaming=flag(element.get("streaming")),
+        background=flag(element.get("background")),
+        method=fields["method"],
+        status=None if odd[0] else status,
+        odd=any(odd),
+    )
+
+
+def _number(element: Mapping[str, Any], key: str) -> int | None:
+    return whole(element.get(key))
+
+
+def _is_odd(element: Mapping[str, Any], key: str, read_as: int | None) -> bool:
+    return read_as is None and element.get(key) not in (None, "")
+
+
+def _time(value: object) -> str | float | None:
+    if isinstance(value, bool) or value in (None, ""):
+        return None
+    if isinstance(value, str | int | float):
+        return value
+    raise InvalidEventError("impossible_time", "event_time", f"a {type(value).__name__}")

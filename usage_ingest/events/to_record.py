@@ -1,0 +1,136 @@
+"""A call as an event told it -> the record that counts: time, identity, usage, privacy. Pure.
+
+Subscription, day and shard are functions of the raw event alone; where the day has to come from
+the enqueued time, so does the identity.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from usage_ingest.errors import InvalidEventError
+from usage_ingest.events.call import Call
+from usage_ingest.events.fields import text
+from usage_ingest.events.privacy import Privacy
+from usage_ingest.events.times import event_time
+from usage_ingest.events.usage import read_usage
+from usage_ingest.identity import Identity
+from usage_ingest.record import NO_USAGE, Flag, Source, TokenUsage, UsageRecord, UsageState
+from usage_ingest.record_id import Coordinates, RawIdentity, record_id
+
+_OK: Final = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the deployment decides about every record."""
+
+    identity: Identity
+    privacy: Privacy
+    ledger_ttl_days: int
+    keep_raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Where and when an element was seen."""
+
+    hub: Coordinates
+    element: int
+    body: bytes
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Dated:
+    time: datetime
+    raw: str | None  # as it was sent; None where the enqueued time had to do
+    flag: Flag | None
+
+
+def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
+    """Decide what a call is and when it counts.
+
+    Raises:
+        InvalidEventError: Its time, counts, usage or identity cannot be read, or it is too old.
+        ConfigError: The HMAC key of its day is missing.
+    """
+    dated = _dated(call, seen.hub.enqueued_time)
+    if dated.time < seen.now - timedelta(days=rules.ledger_ttl_days - 1):
+        raise InvalidEventError("too_old", "event_time", "older than the ledger keeps")
+    gateway = call.gateway or seen.hub.hub
+    raw = RawIdentity(
+        gateway=gateway,
+        gateway_request_id=call.gateway_request_id,
+        response_id=call.response_id,
+        event_time=dated.raw,
+        background=bool(call.background),
+        dated=dated.raw is not None,
+    )
+    identity = record_id(raw, seen.hub, seen.element, seen.body)
+    if identity is None:
+        raise InvalidEventError("no_identity", "", "no id, and the hub gave no sequence number")
+    usage, state, flags = _usage(call)
+    if dated.flag is not None:
+        flags.add(dated.flag)
+    if not _has_own_identity(raw):
+        flags.add(Flag.REDELIVERY_ONLY)
+    if call.odd:
+        flags.add(Flag.ODD_VALUE)
+    day, privacy, fields = dated.time.date().isoformat(), rules.privacy, dict(call.fields)
+    fields["end_user_id"] = privacy.end_user(fields.get("end_user_id"), day, rules.identity)
+    fields["client_ip"] = privacy.network(fields.get("client_ip"))
+    return UsageRecord(
+        record_id=identity,
+        shape=call.shape,
+        source=Source.EVENT_HUB,
+        event_time=dated.time,
+        ingested_at=seen.now,
+        usage=usage,
+        usage_state=state,
+        flags=tuple(sorted(flags)),
+        coordinates=seen.hub,
+        element=seen.element,
+        gateway=text(gateway) or seen.hub.hub,
+        streaming=call.streaming,
+        background=call.background,
+        status=call.status,
+        **fields,
+    )
+
+
+def _dated(call: Call, enqueued: datetime | None) -> _Dated:
+    if call.background and call.response_id:
+        if call.created is None:
+            raise InvalidEventError(
+                "no_identity", "response_created", "a polled response without its creation time"
+            )
+        time = event_time(call.created, enqueued, "response_created")
+        return _Dated(time, str(call.created), None)
+    if call.event_time is not None:
+        time = event_time(call.event_time, enqueued, "event_time")
+        return _Dated(time, str(call.event_time), None)
+    if call.created is not None:
+        time = event_time(call.created, enqueued, "response_created")
+        return _Dated(time, str(call.created), Flag.TIME_FROM_BODY)
+    if enqueued is None:
+        raise InvalidEventError("no_identity", "event_time", "neither event nor hub gives a time")
+    return _Dated(enqueued, None, Flag.TIME_FROM_ENQUEUED)
+
+
+def _has_own_identity(raw: RawIdentity) -> bool:
+    return raw.dated and bool(raw.gateway_request_id or raw.response_id)
+
+
+def _usage(call: Call) -> tuple[TokenUsage, UsageState, set[Flag]]:
+    if call.method is not None and call.method.upper() == "GET" and not call.background:
+        return NO_USAGE, UsageState.NONE, {Flag.READ_BACK} if call.usage else set()
+    usage, consistent = (NO_USAGE, True)
+    if call.usage:
+        usage, consistent = read_usage(call.usage, call.fields.get("provider"))
+    flags = set() if consistent else {Flag.INCONSISTENT_USAGE}
+    if usage != NO_USAGE:
+        return usage, UsageState.REPORTED, flags
+    if call.streaming and call.status in _OK:
+        return usage, UsageState.AWAITING_METRICS, flags
+    return usage, UsageState.NONE, flags

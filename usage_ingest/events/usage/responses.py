@@ -1,0 +1,57 @@
+"""The Responses API: `input_tokens` that include what was cached. Pure.
+
+Source: the `ResponseUsage` model of the openai SDK. Anthropic's object has the same two names,
+but its input leaves the cache out: it is told by its own keys and never read here.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from usage_ingest.events.usage.table import Table, read_table
+
+_INPUT: Final = "input_tokens_details"
+_WRITE: Final = "cache_write_tokens_details"
+_OUTPUT: Final = "output_tokens_details"
+_TABLE: Final[Table] = (
+    ("input_tokens", ("input_tokens",)),
+    ("output_tokens", ("output_tokens",)),
+    ("total_tokens", ("total_tokens",)),
+    ("cached_input_tokens", (_INPUT, "cached_tokens")),
+    ("cache_write_input_tokens", (_INPUT, "cache_write_tokens")),
+    ("cache_write_30m_input_tokens", (_INPUT, _WRITE, "ttl_30m_tokens")),
+    ("cache_write_12h_input_tokens", (_INPUT, _WRITE, "ttl_12h_tokens")),
+    ("audio_input_tokens", (_INPUT, "audio_tokens")),
+    ("image_input_tokens", (_INPUT, "image_tokens")),
+    ("text_input_tokens", (_INPUT, "text_tokens")),
+    ("reasoning_output_tokens", (_OUTPUT, "reasoning_tokens")),
+    ("audio_output_tokens", (_OUTPUT, "audio_tokens")),
+    ("image_output_tokens", (_OUTPUT, "image_tokens")),
+    ("text_output_tokens", (_OUTPUT, "text_tokens")),
+)
+_OTHERS: Final = frozenset(
+    {
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "cache_creation",
+        "server_tool_use",
+        "type",
+        "svg_usage",
+        "input_token_details",
+        "output_token_details",
+        "seconds",
+    }
+)
+"""Keys of other APIs whose objects also have `input_tokens`."""
+
+
+def matches(usage: Mapping[str, Any], provider: str | None) -> bool:
+    """Whether the object is of this API."""
+    if provider is not None and provider.lower() == "anthropic":
+        return False
+    named = "input_tokens" in usage or "output_tokens" in usage
+    return named and not _OTHERS & usage.keys()
+
+
+def read(usage: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return the counts by their names in TokenUsage."""
+    return read_table(usage, _TABLE)

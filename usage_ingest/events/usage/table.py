@@ -1,0 +1,19 @@
+"""How most usage objects are read: a table from a path of keys to a name in TokenUsage. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from usage_ingest.events.fields import nested, token_count
+
+Table = tuple[tuple[str, tuple[str, ...]], ...]
+"""(TokenUsage name, keys from the usage object to the count), one row each."""
+
+
+def read_table(usage: Mapping[str, Any], table: Table) -> dict[str, int | None]:
+    """Return the counts that the table finds; details may be absent or null."""
+    found: dict[str, int | None] = {}
+    for name, keys in table:
+        value = nested(usage, *keys[:-1]).get(keys[-1])
+        if value is not None:
+            found[name] = token_count(value, ".".join(("usage", *keys)))
+    return found
