@@ -19,7 +19,7 @@ CounterName = Literal[
     "dead_letters_stored",  # dead letters that were new
     "internal_errors",  # our own defects, each a dead letter: alarmed
     "gaps_noticed",  # ranges of sequence numbers that nobody stored: alarmed
-    "gap_events_stored",  # events that a re-read brought back
+    "gap_records_stored",  # records that a re-read brought back
     "hubs_recreated",  # partitions whose numbers began anew: alarmed
     "partitions_unknown",  # batches without a partition id: gaps cannot be watched
 ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from usage_ingest.record import UsageRecord
 from usage_ingest.record_id import Coordinates
 
 Reason = Literal[
@@ -64,3 +65,15 @@ class DeadLetter:
     skeleton: Any = None
     whole: bool = False
     raw: str | None = None
+
+
+def of_record(record: UsageRecord, reason: Reason) -> DeadLetter:
+    """Return the dead letter of a record that parsed well and cannot be stored."""
+    if record.coordinates is None:
+        raise ValueError(f"record {record.record_id} came by no hub")
+    return DeadLetter(
+        reason=reason,
+        coordinates=record.coordinates,
+        element=record.element,
+        skeleton={"record_id": record.record_id, "usage": record.usage.reported()},
+    )

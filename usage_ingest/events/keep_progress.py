@@ -1,0 +1,99 @@
+"""Keeps the progress of partitions: its start, its changes under an ETag, new generations."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from usage_ingest import telemetry
+from usage_ingest.errors import ConflictError, TransientError
+from usage_ingest.events.progress import Progress, next_generation
+from usage_ingest.ports import Clock, HubReader, ProgressStore
+
+UNKNOWN_PARTITION: Final = "-"
+"""Stands for the partitions of batches that came without a partition id."""
+_ATTEMPTS: Final = 5
+_NOTED_EVERY: Final = timedelta(hours=1)
+
+Step = Callable[[Progress], Awaitable[Progress]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressKeeper:
+    """The progress of the hub's partitions, as the store has it."""
+
+    store: ProgressStore
+    reader: HubReader
+    clock: Clock
+
+    async def known(self, partition_id: str) -> Progress:
+        """Return a partition's progress; at first touch its start is recorded."""
+        found = await self._read(partition_id)
+        if found is not None:
+            return found
+        properties = await self.reader.properties(partition_id)
+        try:
+            return await self.store.write(self._first(partition_id, properties.beginning))
+        except ConflictError:
+            return await self.known(partition_id)
+
+    async def change(self, partition_id: str, step: Step) -> tuple[Progress, Progress]:
+        """Apply a step to a partition's progress until nobody is in between.
+
+        Returns:
+            The progress before and after; the very same object where the step changed nothing.
+
+        Raises:
+            TransientError: Others kept writing first.
+        """
+        for _ in range(_ATTEMPTS):
+            before = await self.known(partition_id)
+            after = await step(before)
+            if after is before:
+                return before, before
+            try:
+                return before, await self.store.write(after)
+            except ConflictError:
+                continue
+        raise TransientError(f"partition {partition_id}: its progress is contended")
+
+    async def new_generation(self, over: Progress) -> Progress:
+        """Archive the progress of a recreated hub; return the new one, not yet written."""
+        properties = await self.reader.properties(over.partition_id)
+        archived, fresh = next_generation(over, properties.beginning, self.clock.now())
+        await self.store.archive(archived)
+        telemetry.count("hubs_recreated")
+        telemetry.alarm(
+            "hub_recreated", partition_id=over.partition_id, generation=fresh.generation
+        )
+        return fresh
+
+    async def note_unknown_partition(self, events: int) -> None:
+        """Remember that a batch came without a partition id: its place cannot be watched."""
+        telemetry.count("partitions_unknown")
+        telemetry.alarm("partition_unknown", hub=self.reader.hub, events=events)
+        now = self.clock.now()
+        noted = await self._read(UNKNOWN_PARTITION) or self._first(UNKNOWN_PARTITION, 0)
+        if noted.checked_at is not None and now - noted.checked_at < _NOTED_EVERY:
+            return
+        try:
+            await self.store.write(replace(noted, checked_at=now))
+        except ConflictError:
+            return  # somebody else has just noted the same
+
+    async def unknown_partition_since(self, oldest: datetime) -> bool:
+        """Whether a batch came without a partition id after `oldest`."""
+        noted = await self._read(UNKNOWN_PARTITION)
+        return noted is not None and noted.checked_at is not None and noted.checked_at > oldest
+
+    async def _read(self, partition_id: str) -> Progress | None:
+        return await self.store.read(self.reader.namespace, self.reader.hub, partition_id)
+
+    def _first(self, partition_id: str, beginning: int) -> Progress:
+        return Progress(
+            namespace=self.reader.namespace,
+            hub=self.reader.hub,
+            partition_id=partition_id,
+            stored_through=beginning - 1,
+            mark_time=self.clock.now(),
+        )
