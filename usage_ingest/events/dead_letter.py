@@ -1,10 +1,11 @@
 """What cannot be parsed, and why: the noun of the dead-letters container. Pure."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from usage_ingest.record import UsageRecord
-from usage_ingest.record_id import Coordinates
+from usage_ingest.record_id import Coordinates, coordinates_id, digest
 
 Reason = Literal[
     "not_utf8",
@@ -53,9 +54,11 @@ class DeadLetter:
 
     `skeleton` holds keys, types, numbers and allow-listed names, never a caller's text;
     `whole` says that nothing was withheld, so that it can be parsed again from it.
+    `letter_id` comes of the coordinates: a redelivered event has the same.
     `raw` is the body as text, only where the deployment asked for it.
     """
 
+    letter_id: str
     reason: Reason
     coordinates: Coordinates
     element: int
@@ -67,11 +70,18 @@ class DeadLetter:
     raw: str | None = None
 
 
+def letter_id(hub: Coordinates, element: int, body: bytes) -> str:
+    """Return the id of an element's dead letter; without coordinates its body has to do."""
+    placed = coordinates_id("dead-letter", hub, element, body)
+    return placed or digest("dead-letter", hashlib.sha256(body).hexdigest(), element)
+
+
 def of_record(record: UsageRecord, reason: Reason) -> DeadLetter:
     """Return the dead letter of a record that parsed well and cannot be stored."""
     if record.coordinates is None:
         raise ValueError(f"record {record.record_id} came by no hub")
     return DeadLetter(
+        letter_id=letter_id(record.coordinates, record.element, b""),
         reason=reason,
         coordinates=record.coordinates,
         element=record.element,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from usage_ingest.errors import ConfigError, InvalidEventError
-from usage_ingest.events.dead_letter import DeadLetter, Reason
+from usage_ingest.events.dead_letter import DeadLetter, Reason, letter_id
 from usage_ingest.events.envelope import elements
 from usage_ingest.events.shapes import read_element
 from usage_ingest.events.skeleton import skeleton
@@ -76,6 +76,7 @@ def dead_letter(
 
     kept: tuple[Any, bool] = (None, False) if element is None else skeleton(element, hashed)
     return DeadLetter(
+        letter_id=letter_id(seen.hub, seen.element, seen.body),
         reason=cast("Reason", error.reason),
         coordinates=seen.hub,
         element=seen.element,

@@ -1,0 +1,132 @@
+"""Progress and identity over the `state` container."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from azure.core import MatchConditions
+from azure.cosmos.exceptions import (
+    CosmosAccessConditionFailedError,
+    CosmosResourceExistsError,
+    CosmosResourceNotFoundError,
+)
+
+from usage_ingest.adapters.cosmos import STATE, Cosmos
+from usage_ingest.errors import ConflictError
+from usage_ingest.events.progress import Progress
+from usage_ingest.identity import BEGINNING, DatedValue, Identity
+from usage_ingest.state_document import (
+    IDENTITY_TYPE,
+    PROGRESS_TYPE,
+    identity_document,
+    identity_of,
+    progress_document,
+    progress_id,
+    progress_of,
+)
+
+_REREAD_SECONDS: Final = 3_600.0
+_OF_TYPE: Final = "SELECT * FROM c"
+
+
+class CosmosProgressStore:
+    """Implements ports.ProgressStore; what was read is kept until a write finds it stale."""
+
+    def __init__(self, cosmos: Cosmos) -> None:
+        """Use the given connection; nothing is asked of the service."""
+        self._container = cosmos.container(STATE)
+        self._patience = cosmos.patience
+        self._kept: dict[str, Progress] = {}
+
+    async def read(self, namespace: str, hub: str, partition_id: str) -> Progress | None:
+        """Return the partition's progress, or None; see ports.ProgressStore."""
+        document_id = progress_id(namespace, hub, partition_id)
+        if document_id in self._kept:
+            return self._kept[document_id]
+        try:
+            document = await self._patience.call(
+                lambda: self._container.read_item(document_id, partition_key=PROGRESS_TYPE)
+            )
+        except CosmosResourceNotFoundError:
+            return None
+        self._kept[document_id] = progress_of(document)
+        return self._kept[document_id]
+
+    async def write(self, progress: Progress) -> Progress:
+        """Create or replace, guarded by the ETag; see ports.ProgressStore."""
+        document = progress_document(progress)
+        document_id = document["id"]
+
+        async def request() -> Progress:
+            if progress.etag is None:
+                return progress_of(await self._container.create_item(document))
+            replaced = await self._container.replace_item(
+                document_id,
+                document,
+                etag=progress.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+            return progress_of(replaced)
+
+        try:
+            written = await self._patience.call(request)
+        except (
+            CosmosResourceExistsError,
+            CosmosAccessConditionFailedError,
+            CosmosResourceNotFoundError,
+        ) as error:
+            self._kept.pop(document_id, None)
+            raise ConflictError(f"progress of {progress.partition_id}") from error
+        self._kept[document_id] = written
+        return written
+
+    async def archive(self, progress: Progress) -> None:
+        """Keep the progress of a generation that is over; see ports.ProgressStore."""
+        document = progress_document(progress)
+        await self._patience.call(lambda: self._container.upsert_item(document))
+
+    async def all(self) -> list[Progress]:
+        """Return the progress of every partition, as the store has it now."""
+
+        async def request() -> list[Progress]:
+            rows = self._container.query_items(_OF_TYPE, partition_key=PROGRESS_TYPE)
+            return [progress_of(row) async for row in rows]
+
+        return await self._patience.call(request)
+
+
+class CosmosIdentityStore:
+    """Implements ports.IdentityStore; the values are read again every hour."""
+
+    def __init__(self, cosmos: Cosmos, hmac_key_ids: Sequence[str]) -> None:
+        """Use the given connection; `hmac_key_ids` are those of the settings, in order."""
+        self._container = cosmos.container(STATE)
+        self._patience = cosmos.patience
+        self._hmac_key_ids = hmac_key_ids
+        self._kept: Identity | None = None
+        self._read_at = 0.0
+
+    async def load(self) -> Identity:
+        """Return the current values; see ports.IdentityStore."""
+        if self._kept is None or time.monotonic() - self._read_at > _REREAD_SECONDS:
+            identity = await self._read()
+            if self._hmac_key_ids and "hmac_key" not in identity.values:
+                await self._record_first_key(self._hmac_key_ids[0])
+                identity = await self._read()
+            self._kept, self._read_at = identity, time.monotonic()
+        return self._kept
+
+    async def _read(self) -> Identity:
+        async def request() -> Identity:
+            rows = self._container.query_items(_OF_TYPE, partition_key=IDENTITY_TYPE)
+            return identity_of([row async for row in rows])
+
+        return await self._patience.call(request)
+
+    async def _record_first_key(self, key_id: str) -> None:
+        """Fix the key that holds from the beginning: a later order of settings changes nothing."""
+        document = identity_document("hmac_key", [DatedValue(BEGINNING, key_id)])
+        try:
+            await self._patience.call(lambda: self._container.create_item(document))
+        except CosmosResourceExistsError:
+            return  # another instance was first: its value is read next

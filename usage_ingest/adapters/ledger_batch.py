@@ -1,0 +1,135 @@
+"""Plans one transactional batch: ledger documents first, then what their rollups gain. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from usage_ingest.adapters.rollup_keys import PartitionKeys
+from usage_ingest.document import from_document, to_document
+from usage_ingest.record import USAGE_FIELDS, UsageRecord
+from usage_ingest.rollup import (
+    PATCH_LIMIT,
+    RollupKey,
+    increments,
+    patches,
+    rollup_document,
+    rollup_key,
+)
+
+MAX_OPERATIONS: Final = 100
+_USAGE: Final = frozenset(USAGE_FIELDS)
+
+Operation = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record to be stored; `replaces` is the stored document that it completes."""
+
+    record: UsageRecord
+    replaces: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and how a logical partition's batches are written."""
+
+    cosmos_partition_key: str
+    slot: int
+    ttl_days: int
+    tag_names: Sequence[str]
+    keys: PartitionKeys
+    absent: set[str] = field(default_factory=set)  # rollups that a patch did not find
+
+
+@dataclass(slots=True)
+class Gain:
+    """What one rollup document gains in a batch."""
+
+    key: RollupKey
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def add(self, added: dict[str, int], sign: int = 1) -> None:
+        """Add a record's counts, or take them away."""
+        for name, value in added.items():
+            self.counters[name] = self.counters.get(name, 0) + sign * value
+
+    def settled(self) -> dict[str, int]:
+        """Return what is to be written: a token count of zero was reported and stays."""
+        return {name: value for name, value in self.counters.items() if value or name in _USAGE}
+
+
+@dataclass(slots=True)
+class Plan:
+    """One batch: the entries, and the gain of every rollup by document id."""
+
+    place: Place
+    entries: list[Entry] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    gains: dict[str, Gain] = field(default_factory=dict)
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry in: its document, and what its rollups gain or lose."""
+        key = rollup_key(entry.record, self.place.tag_names)
+        key, rollup = self.place.keys.place(key, self.place.slot)
+        self.entries.append(entry)
+        self.documents.append(
+            to_document(entry.record, self.place.cosmos_partition_key, rollup, self.place.ttl_days)
+        )
+        if entry.replaces is not None:
+            self._take_back(entry.replaces)
+        self.gains.setdefault(rollup, Gain(key)).add(increments(entry.record))
+
+    def _take_back(self, document: dict[str, Any]) -> None:
+        counted = from_document(document)
+        key = rollup_key(counted, self.place.tag_names)
+        self.gains.setdefault(document["rollup_id"], Gain(key)).add(increments(counted), -1)
+
+    def size(self) -> int:
+        """Return how many operations the batch has, at most."""
+        parts = (max(1, -(-len(each.counters) // PATCH_LIMIT)) for each in self.gains.values())
+        return len(self.entries) + sum(parts)
+
+    def operations(self) -> tuple[list[Operation], list[str]]:
+        """Return new operations, and for those behind the entries the rollup's id.
+
+        They are made anew at each call: the SDK takes the options out of what it is given.
+        """
+        made: list[Operation] = []
+        for entry, document in zip(self.entries, self.documents, strict=True):
+            if entry.replaces is None:
+                made.append(("create", (document,)))
+            else:
+                guard = {"if_match_etag": entry.replaces["_etag"]}
+                made.append(("replace", (document["id"], document), guard))
+        rollups: list[str] = []
+        for rollup, gain in self.gains.items():
+            for operation in self._rollup_operations(rollup, gain):
+                made.append(operation)
+                rollups.append(rollup)
+        return made, rollups
+
+    def _rollup_operations(self, rollup: str, gain: Gain) -> list[Operation]:
+        counters = gain.settled()
+        counted = {each.replaces["rollup_id"] for each in self.entries if each.replaces}
+        exists = rollup in self.place.keys or rollup in counted
+        if exists and rollup not in self.place.absent:
+            return [("patch", (rollup, steps)) for steps in patches(counters)]
+        partition = self.place.cosmos_partition_key
+        document = rollup_document(gain.key, self.place.slot, partition, counters)
+        return [("create", ({**document, "id": rollup},))]
+
+
+def planned(entries: Sequence[Entry], place: Place) -> list[Plan]:
+    """Fill batches, in order, as full as a batch may be."""
+    plans = [Plan(place)]
+    for entry in entries:
+        if plans[-1].size() > MAX_OPERATIONS - _most_operations(entry):
+            plans.append(Plan(place))
+        plans[-1].add(entry)
+    return plans
+
+
+def _most_operations(entry: Entry) -> int:
+    """How many operations an entry may add: its document and up to three patches a rollup."""
+    return 4 if entry.replaces is None else 7

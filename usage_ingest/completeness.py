@@ -1,0 +1,212 @@
+"""What a total covers, and what may be missing from it. Pure.
+
+Hub-side days are days of the enqueued time. An event is usually enqueued on the day of its call
+or the next one, so a range of days looks at the hub from its start to the day after its end.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from usage_ingest.document import time_text
+from usage_ingest.events.progress import Gap, Progress
+from usage_ingest.summary_query import SummaryQuery
+
+CHECK_PATIENCE: Final = timedelta(minutes=30)
+"""A partition whose end was last looked up longer ago than this may hold more than is known."""
+METRICS_NOT_COLLECTED: Final[Mapping[str, Any]] = {
+    "covered": False,
+    "text": "streamed requests' tokens are not collected by this deployment",
+}
+
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the totals themselves tell of what they lack; `days` have some usage."""
+
+    requests_awaiting_metrics: int
+    requests_without_usage: int
+    estimated: bool
+    days: AbstractSet[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Enqueued times that concern a range: from `start`, before `end`."""
+
+    start: datetime
+    end: datetime
+
+    def touches(self, gap: Gap) -> bool:
+        """Whether what the gap lacks may have been enqueued in the span; None has no bound."""
+        begins_in_time = gap.after is None or gap.after < self.end
+        ends_in_time = gap.before is None or gap.before >= self.start
+        return begins_in_time and ends_in_time
+
+    def lags(self, progress: Progress) -> bool:
+        """Whether events that wait behind the mark may concern the range."""
+        return bool(progress.lag) and progress.mark_time < self.end
+
+    def unchecked(self, progress: Progress, now: datetime) -> bool:
+        """Whether the hub may hold events of the range that nobody has looked for lately."""
+        checked = progress.checked_at
+        if progress.mark_time >= self.end or (checked is not None and checked >= self.end):
+            return False
+        return checked is None or now - checked > CHECK_PATIENCE
+
+
+def hub_days(query: SummaryQuery) -> tuple[str, str]:
+    """Return the first and last day of enqueued times that concern the range."""
+    return query.start.isoformat(), (query.end + _DAY).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterCounts:
+    """Dead letters by reason; counts documents are added as they are read."""
+
+    open: Counter[str] = field(default_factory=Counter)
+    closed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, document: Mapping[str, Any]) -> None:
+        """Add a counts document: flat integers `open_<reason>` and `closed_<reason>`."""
+        for name, value in document.items():
+            state, _, reason = name.partition("_")
+            if state == "open" and reason:
+                self.open[reason] += int(value)
+            elif state == "closed" and reason:
+                self.closed[reason] += int(value)
+
+    def listed(self) -> dict[str, Any]:
+        """Return the reasons that have any, and how many dead letters are open."""
+        counts = {"open": self.open, "closed": self.closed}
+        return {
+            **{
+                state: {name: n for name, n in sorted(of.items()) if n}
+                for state, of in counts.items()
+            },
+            "total_open": self.open.total(),
+        }
+
+
+def completeness(
+    query: SummaryQuery,
+    counted: Counted,
+    progress: Sequence[Progress],
+    dead_letters: DeadLetterCounts,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return what a summary says of itself.
+
+    Args:
+        query: The range, and whether it is filtered.
+        counted: What the fold of the rollups found.
+        progress: Every partition, archived generations included.
+        dead_letters: Those enqueued on the `hub_days` of the range.
+        now: The moment of the report.
+    """
+    span = _span(query)
+    hub = _event_hub(span, progress)
+    reasons = {
+        "open_gaps": hub["open_gaps"],
+        "lost_gaps": hub["lost_gaps"],
+        "dead_letters": dead_letters.open.total(),
+        "lag": any(span.lags(each) for each in _live(progress)),
+        "progress_unknown": not _live(progress),
+        "awaiting_metrics": counted.requests_awaiting_metrics,
+        "not_checked_lately": any(span.unchecked(each, now) for each in _live(progress)),
+    }
+    incomplete_because = [code for code, holds in reasons.items() if holds]
+    return {
+        "sources": {"event_hub": hub, "metrics": dict(METRICS_NOT_COLLECTED)},
+        "requests_awaiting_metrics": counted.requests_awaiting_metrics,
+        "requests_without_usage": counted.requests_without_usage,
+        "dead_letters": dead_letters.listed(),
+        "days_without_usage": _days_without_usage(query, counted.days, now),
+        "estimated": counted.estimated,
+        "complete": not incomplete_because,
+        "incomplete_because": incomplete_because,
+    }
+
+
+def _span(query: SummaryQuery) -> _Span:
+    first, last = (date.fromisoformat(day) for day in hub_days(query))
+    start, end = (datetime.combine(day, time.min, UTC) for day in (first, last + _DAY))
+    return _Span(start, end)
+
+
+def _event_hub(span: _Span, progress: Sequence[Progress]) -> dict[str, Any]:
+    ordered = sorted(progress, key=_order)
+    gaps = {
+        "open_gaps": [_gap(each, gap) for each in ordered for gap in _in(span, each.open_gaps)],
+        "lost_gaps": [_gap(each, gap) for each in ordered for gap in _in(span, each.lost_gaps)],
+    }
+    lags = [each.lag for each in _live(ordered)]
+    known = [lag for lag in lags if lag is not None]
+    return {
+        "partitions": [_partition(each) for each in _live(ordered)],
+        "lag": sum(known) if known and len(known) == len(lags) else None,
+        **gaps,
+        "gap_events_open": sum(gap["events"] for gap in gaps["open_gaps"]),
+        "gap_events_lost": sum(gap["events"] for gap in gaps["lost_gaps"]),
+    }
+
+
+def _live(progress: Iterable[Progress]) -> list[Progress]:
+    return [each for each in progress if not each.archived]
+
+
+def _order(progress: Progress) -> tuple[str, str, int, str, int]:
+    number = progress.partition_id  # "10" comes after "9"
+    return progress.namespace, progress.hub, len(number), number, progress.generation
+
+
+def _in(span: _Span, gaps: Iterable[Gap]) -> list[Gap]:
+    return sorted((gap for gap in gaps if span.touches(gap)), key=lambda gap: gap.first)
+
+
+def _partition(progress: Progress) -> dict[str, Any]:
+    return {
+        "namespace": progress.namespace,
+        "hub": progress.hub,
+        "partition_id": progress.partition_id,
+        "stored_through": progress.stored_through,
+        "last_enqueued": progress.last_enqueued,
+        "lag": progress.lag,
+        "checked_at": _text(progress.checked_at),
+        "mark_time": _text(progress.mark_time),
+    }
+
+
+def _gap(progress: Progress, gap: Gap) -> dict[str, Any]:
+    return {
+        "namespace": progress.namespace,
+        "hub": progress.hub,
+        "partition_id": progress.partition_id,
+        "generation": progress.generation,
+        "first": gap.first,
+        "last": gap.last,
+        "events": gap.events,
+        "after": _text(gap.after),
+        "before": _text(gap.before),
+        "noticed_at": _text(gap.noticed_at),
+    }
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else time_text(moment)
+
+
+def _days_without_usage(
+    query: SummaryQuery, days: AbstractSet[str], now: datetime
+) -> list[str] | None:
+    """Return days up to today that no rollup was read of; of a filtered range it says nothing."""
+    if query.filters:
+        return None
+    last = min(query.end, now.astimezone(UTC).date())
+    every = ((query.start + n * _DAY).isoformat() for n in range((last - query.start).days + 1))
+    return [day for day in every if day not in days]

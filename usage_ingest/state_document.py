@@ -1,0 +1,101 @@
+"""Progress and identity <-> documents of the `state` container: spells their fields. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from usage_ingest.document import time_of, time_text
+from usage_ingest.events.progress import Gap, Progress, Tail
+from usage_ingest.identity import DatedValue, Identity
+from usage_ingest.record_id import digest
+
+PROGRESS_TYPE: Final = "progress"
+IDENTITY_TYPE: Final = "identity"
+
+
+def progress_id(namespace: str, hub: str, partition_id: str, generation: int | None = None) -> str:
+    """Return the id of a partition's progress; archived generations have one each."""
+    return digest("progress", namespace, hub, partition_id, generation)
+
+
+def progress_document(progress: Progress) -> dict[str, Any]:
+    """Return the document of a partition's progress."""
+    generation = progress.generation if progress.archived else None
+    fields = {name: value for name, value in asdict(progress).items() if name != "etag"}
+    return {
+        "id": progress_id(progress.namespace, progress.hub, progress.partition_id, generation),
+        "type": PROGRESS_TYPE,
+        **{name: _stored(value) for name, value in fields.items() if value is not None},
+    }
+
+
+def _stored(value: Any) -> Any:  # noqa: ANN401 - JSON is of any type
+    if isinstance(value, datetime):
+        return time_text(value)
+    if isinstance(value, dict):
+        return {name: _stored(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_stored(inner) for inner in value]
+    return value
+
+
+def progress_of(document: Mapping[str, Any]) -> Progress:
+    """Read what `progress_document` wrote, with the store's ETag."""
+    tail = document.get("tail")
+    return Progress(
+        namespace=document["namespace"],
+        hub=document["hub"],
+        partition_id=document["partition_id"],
+        generation=document["generation"],
+        archived=document["archived"],
+        stored_through=document["stored_through"],
+        mark_time=time_of(document["mark_time"]),
+        open_gaps=_gaps(document["open_gaps"]),
+        lost_gaps=_gaps(document["lost_gaps"]),
+        last_enqueued=document.get("last_enqueued"),
+        last_enqueued_time=_time(document, "last_enqueued_time"),
+        tail=tail
+        and Tail(tail["mark"], tail["last"], time_of(tail["time"]), time_of(tail["seen_at"])),
+        checked_at=_time(document, "checked_at"),
+        etag=document.get("_etag"),
+    )
+
+
+def _gaps(stored: Iterable[Mapping[str, Any]]) -> tuple[Gap, ...]:
+    return tuple(
+        Gap(
+            each["first"],
+            each["last"],
+            time_of(each["noticed_at"]),
+            _time(each, "after"),
+            _time(each, "before"),
+        )
+        for each in stored
+    )
+
+
+def _time(stored: Mapping[str, Any], name: str) -> datetime | None:
+    return time_of(stored[name]) if name in stored else None
+
+
+def identity_document(name: str, values: Iterable[DatedValue]) -> dict[str, Any]:
+    """Return the document of one dated setting."""
+    return {
+        "id": digest("identity", name),
+        "type": IDENTITY_TYPE,
+        "name": name,
+        "values": [{"from_day": each.from_day, "value": each.value} for each in values],
+    }
+
+
+def identity_of(documents: Iterable[Mapping[str, Any]]) -> Identity:
+    """Read all the dated settings."""
+    return Identity(
+        {
+            document["name"]: tuple(
+                DatedValue(each["from_day"], str(each["value"])) for each in document["values"]
+            )
+            for document in documents
+        }
+    )
