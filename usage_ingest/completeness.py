@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from usage_ingest.document import time_text
-from usage_ingest.events.progress import Gap, Progress
+from usage_ingest.events.progress import UNKNOWN_PARTITION, Gap, Progress
 from usage_ingest.summary_query import SummaryQuery
 
 CHECK_PATIENCE: Final = timedelta(minutes=30)
@@ -60,6 +60,9 @@ class _Span:
         return checked is None or now - checked > CHECK_PATIENCE
 
 
+_ALWAYS: Final = _Span(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
 def hub_days(query: SummaryQuery) -> tuple[str, str]:
     """Return the first and last day of enqueued times that concern the range."""
     return query.start.isoformat(), (query.end + _DAY).isoformat()
@@ -83,14 +86,15 @@ class DeadLetterCounts:
 
     def listed(self) -> dict[str, Any]:
         """Return the reasons that have any, and how many dead letters are open."""
-        counts = {"open": self.open, "closed": self.closed}
         return {
-            **{
-                state: {name: n for name, n in sorted(of.items()) if n}
-                for state, of in counts.items()
-            },
+            "open": _present(self.open),
+            "closed": _present(self.closed),
             "total_open": self.open.total(),
         }
+
+
+def _present(counts: Mapping[str, int]) -> dict[str, int]:
+    return {reason: count for reason, count in sorted(counts.items()) if count}
 
 
 def completeness(
@@ -116,7 +120,7 @@ def completeness(
         "lost_gaps": hub["lost_gaps"],
         "dead_letters": dead_letters.open.total(),
         "lag": any(span.lags(each) for each in _live(progress)),
-        "progress_unknown": not _live(progress),
+        "progress_unknown": not _live(progress) or len(_watched(progress)) < len(progress),
         "awaiting_metrics": counted.requests_awaiting_metrics,
         "not_checked_lately": any(span.unchecked(each, now) for each in _live(progress)),
     }
@@ -131,6 +135,11 @@ def completeness(
         "complete": not incomplete_because,
         "incomplete_because": incomplete_because,
     }
+
+
+def hub_state(progress: Sequence[Progress]) -> dict[str, Any]:
+    """Return every partition's lag and gaps, whatever days they concern."""
+    return _event_hub(_ALWAYS, progress)
 
 
 def _span(query: SummaryQuery) -> _Span:
@@ -156,8 +165,12 @@ def _event_hub(span: _Span, progress: Sequence[Progress]) -> dict[str, Any]:
     }
 
 
+def _watched(progress: Iterable[Progress]) -> list[Progress]:
+    return [each for each in progress if each.partition_id != UNKNOWN_PARTITION]
+
+
 def _live(progress: Iterable[Progress]) -> list[Progress]:
-    return [each for each in progress if not each.archived]
+    return [each for each in _watched(progress) if not each.archived]
 
 
 def _order(progress: Progress) -> tuple[str, str, int, str, int]:

@@ -24,6 +24,7 @@ from usage_ingest.errors import ConfigError
 CONNECTION: Final = "EventHubConnection"
 NAMESPACE: Final = "EventHubConnection__fullyQualifiedNamespace"
 _TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_ENDPOINT: Final = re.compile(r"Endpoint=sb://([^:/;]+)", re.IGNORECASE)
 _SPARE_DAYS: Final = 2
 
 
@@ -153,12 +154,23 @@ class Settings(BaseModel):
         examples=["k1=<secret>"],
     )
 
+    @property
+    def namespace(self) -> str:
+        """The namespace's host name, however it is reached."""
+        if self.event_hub_namespace is not None:
+            return self.event_hub_namespace
+        connection = self.event_hub_connection
+        found = _ENDPOINT.search(connection.get_secret_value()) if connection else None
+        return found.group(1) if found else "unknown"
+
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.event_hub_connection is None and self.event_hub_namespace is None:
             raise ValueError(f"{NAMESPACE}: is missing (or {CONNECTION}, for emulators)")
         if self.event_hub_connection is not None and self.event_hub_namespace is not None:
             raise ValueError(f"{CONNECTION}: set it or {NAMESPACE}, not both")
+        if self.event_hub_connection is not None and self.namespace == "unknown":
+            raise ValueError(f"{CONNECTION}: is not a connection string (Endpoint=sb://...)")
         if self.event_hub_reread_consumer_group == self.event_hub_consumer_group:
             raise ValueError(
                 "EVENT_HUB_REREAD_CONSUMER_GROUP: must not be EVENT_HUB_CONSUMER_GROUP"

@@ -129,12 +129,11 @@ async def _folded(query: SummaryQuery, rollups: AsyncIterator[dict[str, Any]]) -
 
 
 def _value(rollup: Mapping[str, Any], name: str) -> Value:
-    """Read a column; a tag's stands under its own name, or in the stored object of tags."""
-    if name not in rollup and name.startswith(STORED_TAG):
-        tags: Mapping[str, str] = rollup.get("tags") or {}
-        return tags.get(name.removeprefix(STORED_TAG))
-    value: Value = rollup.get(name)
-    return value
+    """Read a stored field; a tag's name may hold dots itself."""
+    within: Mapping[str, Value] = rollup
+    if name.startswith(STORED_TAG):
+        within, name = rollup.get("tags") or {}, name.removeprefix(STORED_TAG)
+    return within.get(name)
 
 
 def _estimated(rollup: Mapping[str, Any], counters: Mapping[str, int]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from usage_ingest.ports import PartitionProperties, ReceivedEvent
 
 _BATCH: Final = 300
 _QUIET_SECONDS: Final = 10.0
+_PATIENCE_SECONDS: Final = 60.0
 
 
 class EventHubReader:
@@ -100,11 +101,17 @@ async def _until(
     """Yield what is received until a batch reaches `last` or an empty one says it is quiet."""
     while True:
         waiting = asyncio.create_task(received.get())
-        await asyncio.wait({waiting, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {waiting, receiving},
+            timeout=_PATIENCE_SECONDS,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
         if not waiting.done():
             waiting.cancel()
-            await receiving  # raises what ended it
-            return
+            if receiving.done():
+                await receiving  # raises what ended it
+            # A receiver that the hub refuses is retried in silence: give up, try the next time.
+            raise TransientError(f"nothing was received within {_PATIENCE_SECONDS:.0f} seconds")
         batch = waiting.result()
         if not batch:
             return

@@ -17,7 +17,6 @@ from usage_ingest.events.progress import (
     watched,
     without,
 )
-from usage_ingest.ports import PartitionProperties
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +64,16 @@ async def close_gaps(ingest: Ingest, retention_days: int) -> GapOutcome:
 
 
 async def _close_partition(ingest: Ingest, partition_id: str) -> int:
-    properties = await ingest.progress.reader.properties(partition_id)
-    seen = await _watch(ingest, partition_id, properties)
+    seen = await _watch(ingest, partition_id)
     return sum([await _close(ingest, partition_id, gap) for gap in seen.open_gaps])
 
 
-async def _watch(ingest: Ingest, partition_id: str, hub: PartitionProperties) -> Progress:
+async def _watch(ingest: Ingest, partition_id: str) -> Progress:
     """Write down what the hub says of the partition."""
 
     async def step(known: Progress) -> Progress:
+        # Asked after the mark was read: a mark that moved meanwhile would look like a new hub.
+        hub = await ingest.progress.reader.properties(partition_id)
         if recreated(known, hub.last_enqueued):
             known = await ingest.progress.new_generation(known)
         now = ingest.clock.now()

@@ -7,11 +7,9 @@ from typing import Final
 
 from usage_ingest import telemetry
 from usage_ingest.errors import ConflictError, TransientError
-from usage_ingest.events.progress import Progress, next_generation
+from usage_ingest.events.progress import UNKNOWN_PARTITION, Progress, next_generation
 from usage_ingest.ports import Clock, HubReader, ProgressStore
 
-UNKNOWN_PARTITION: Final = "-"
-"""Stands for the partitions of batches that came without a partition id."""
 _ATTEMPTS: Final = 5
 _NOTED_EVERY: Final = timedelta(hours=1)
 

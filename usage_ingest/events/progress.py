@@ -11,6 +11,8 @@ from typing import Final
 
 from usage_ingest.record_id import milliseconds
 
+UNKNOWN_PARTITION: Final = "-"
+"""Stands for the partitions of batches that came without a partition id."""
 TAIL_PATIENCE: Final = timedelta(minutes=10)
 """Events that stand in the hub this long without the mark moving were passed over."""
 

@@ -1,0 +1,169 @@
+"""The triggers and routes of the app: func.* in, one verb called, func.* out.
+
+Importing this file needs no settings, connects to nothing and imports no SDK but azure.functions:
+the host imports it to index the functions. One bad annotation takes the whole app down there, so
+the trigger's argument is typing.List, not list.
+"""
+
+import json
+import logging
+import typing
+from datetime import UTC, datetime
+
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+# The SDKs log every request at INFO, and the host would send each line on.
+logging.getLogger("azure.core").setLevel(logging.WARNING)
+logging.getLogger("azure.cosmos").setLevel(logging.WARNING)
+logging.getLogger("azure.eventhub").setLevel(logging.WARNING)
+logging.getLogger("azure.identity").setLevel(logging.WARNING)
+
+
+@app.function_name("ingest_usage_events")
+@app.event_hub_message_trigger(
+    arg_name="events",
+    event_hub_name="%EVENT_HUB_NAME%",
+    connection="EventHubConnection",
+    consumer_group="%EVENT_HUB_CONSUMER_GROUP%",
+    cardinality=func.Cardinality.MANY,
+    data_type=func.DataType.BINARY,
+)
+@app.retry(
+    strategy="exponential_backoff",
+    max_retry_count="-1",
+    minimum_interval="00:00:02",
+    maximum_interval="00:05:00",
+)
+async def ingest_usage_events(events: typing.List[func.EventHubEvent]) -> None:
+    """Store a batch of one partition; raises while the store cannot write: the host retries."""
+    from usage_ingest import wiring
+    from usage_ingest.events.ingest import Batch
+    from usage_ingest.ports import ReceivedEvent
+
+    if not events:
+        return
+    received = [
+        ReceivedEvent(each.get_body(), each.sequence_number, _utc(each.enqueued_time))
+        for each in events
+    ]
+    await wiring.running().ingest.batch(Batch(_partition_id(events[0]), received))
+
+
+@app.function_name("close_gaps")
+@app.timer_trigger(arg_name="timer", schedule="%CLOSE_GAPS_SCHEDULE%", run_on_startup=False)
+async def close_gaps(timer: func.TimerRequest) -> None:
+    """Find what the host passed over, read it again and store it."""
+    from usage_ingest import wiring
+    from usage_ingest.events.gaps import close_gaps as close
+
+    del timer  # whether it is late makes no difference
+    running = wiring.running()
+    await close(running.ingest, running.settings.event_hub_retention_days)
+
+
+@app.function_name("usage_summary")
+@app.route(route="v1/usage/summary", methods=["GET"])
+async def usage_summary(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer what was used, by whom, and what that covers."""
+    from usage_ingest import wiring
+    from usage_ingest.errors import UsageIngestError
+    from usage_ingest.summary import is_complete, summarise, to_csv
+    from usage_ingest.summary_query import parse_query
+
+    try:
+        running = wiring.running()
+        now = running.clock.now()
+        query = parse_query(req.params, now.date(), running.settings.rollup_tags)
+        summary = await summarise(query, running.reports, running.progress, now)
+    except UsageIngestError as error:
+        return _problem(error)
+    headers = {"X-Usage-Complete": "true" if is_complete(summary) else "false"}
+    if query.format == "csv":
+        return func.HttpResponse(to_csv(summary), mimetype="text/csv", headers=headers)
+    return _json(summary, headers=headers)
+
+
+@app.function_name("health")
+@app.route(route="v1/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def health(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer ok or not ok, and no more: anybody may ask."""
+    from usage_ingest import wiring
+    from usage_ingest.errors import UsageIngestError
+
+    del req
+    try:
+        await wiring.running().reports.check()
+    except UsageIngestError:
+        return _json({"status": "not ok"}, status=503, headers=_RETRY)
+    return _json({"status": "ok"})
+
+
+@app.function_name("status")
+@app.route(route="v1/status", methods=["GET"])
+async def status(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer how the dependencies are, how far each partition is, and what is missing."""
+    from usage_ingest import wiring
+    from usage_ingest.errors import UsageIngestError
+    from usage_ingest.status import status as read_status
+
+    del req
+    try:
+        running = wiring.running()
+        found = await read_status(running.reports, running.progress, running.reader, running.clock)
+    except UsageIngestError as error:
+        return _problem(error)
+    return _json(found)
+
+
+_RETRY = {"Retry-After": "30"}
+
+
+def _partition_id(event: func.EventHubEvent) -> str | None:
+    """Read the partition from the metadata, which every event of a batch parses anew."""
+    metadata: typing.Mapping[str, typing.Any] = event.metadata or {}
+    context = metadata.get("PartitionContext")
+    found = context.get("PartitionId") if isinstance(context, dict) else None
+    return None if found is None else str(found)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """Add the zone that the library leaves out."""
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=UTC)
+
+
+def _json(
+    content: typing.Mapping[str, typing.Any],
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    mimetype: str = "application/json",
+) -> func.HttpResponse:
+    return func.HttpResponse(
+        json.dumps(content), status_code=status, mimetype=mimetype, headers=headers
+    )
+
+
+def _problem(error: Exception) -> func.HttpResponse:
+    """Answer an error as problem+json (RFC 9457)."""
+    from usage_ingest.errors import InvalidQueryError, TransientError
+
+    problem: dict[str, typing.Any] = {"type": "about:blank", "detail": str(error)}
+    headers = None
+    if isinstance(error, InvalidQueryError):
+        problem |= {"title": "Bad request", "status": 400, "parameter": error.parameter}
+        problem["detail"] = error.text
+    elif isinstance(error, TransientError):
+        problem |= {"title": "Temporarily unavailable", "status": 503}
+        headers = _RETRY
+    else:
+        problem |= {"title": "The deployment is misconfigured", "status": 500}
+    return _json(
+        problem,
+        status=problem["status"],
+        headers=headers,
+        mimetype="application/problem+json",
+    )

@@ -1,0 +1,1 @@
+"""Development-only stand-ins for the Azure services: nothing here is deployed."""

@@ -1,0 +1,75 @@
+"""`python -m local up`: stand-ins, host and demo traffic, until Ctrl-C."""
+
+import random
+from pathlib import Path
+
+from azure.core.exceptions import AzureError
+from azure.eventhub.exceptions import EventHubError
+
+from local.commands import publish, wait_a_little
+from local.environment import HUB, Ports
+from local.stack import start_host, start_stand_ins, until_stopped
+from local.traffic import Traffic, utc_now
+
+_CLOSE_GAPS = "*/15 * * * * *"
+_BURST_SECONDS = 2.0
+
+
+async def up(data: Path, ports: Ports, *, demo: bool, rate: int) -> None:
+    """Run everything until stopped.
+
+    Args:
+        data: Where the stand-ins and the host keep their files.
+        ports: Where to listen.
+        demo: Whether to send demo traffic.
+        rate: Demo events a second.
+
+    Raises:
+        SystemExit: A port is taken, or a process could not start.
+    """
+    if taken := ports.taken():
+        raise SystemExit("\n".join(taken))
+    settings = ports.settings(_CLOSE_GAPS)
+    stopped = until_stopped()
+    stand_ins = await start_stand_ins(data, ports)
+    try:
+        host = await start_host(data, ports, settings, "--panel")
+        try:
+            _print_addresses(data, ports)
+            while not await wait_a_little(_BURST_SECONDS, stopped):
+                if demo:
+                    await _send_burst(settings, max(1, round(rate * _BURST_SECONDS)))
+        finally:
+            print("stopping ...")
+            await host.stop()
+    finally:
+        await stand_ins.stop()
+    print("stopped; the data stays in", data)
+
+
+async def _send_burst(settings: dict[str, str], events: int) -> None:
+    traffic = Traffic(random.Random(), utc_now())
+    try:
+        await publish(settings, traffic.events(events))
+    except (EventHubError, AzureError) as error:
+        print(f"demo traffic waits: {error}")
+
+
+def _print_addresses(data: Path, ports: Ports) -> None:
+    site = f"http://127.0.0.1:{ports.http}/api/v1"
+    print(
+        f"""
+usage-ingest is running on this machine
+
+  summary      {site}/usage/summary?group_by=subscription,model
+  status       {site}/status
+  health       {site}/health
+  Event Hubs   sb://localhost:{ports.event_hubs}   event hub {HUB}
+  Cosmos DB    http://127.0.0.1:{ports.cosmos}
+  data         {data}
+
+In another terminal: `.venv/bin/python -m local containers`, or `... send FILE` with JSON lines.
+Ctrl-C stops everything.
+""",
+        flush=True,
+    )

@@ -1,0 +1,107 @@
+"""Builders with keyword overrides: what a test does not name is ordinary."""
+
+import itertools
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from usage_ingest.events.ingest import Batch
+from usage_ingest.ports import ReceivedEvent
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+class FrozenClock:
+    """A clock that moves only when a test moves it."""
+
+    def __init__(self, moment: datetime = NOON) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def move(self, **passed: float) -> None:
+        self.moment += timedelta(**passed)
+
+
+def make_usage(**overrides: Any) -> dict[str, Any]:
+    return {
+        "prompt_tokens": 100,
+        "completion_tokens": 20,
+        "total_tokens": 120,
+        "prompt_tokens_details": {"cached_tokens": 64},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    } | overrides
+
+
+def make_event(**overrides: Any) -> dict[str, Any]:
+    """An event of our own; an override of None is sent as null."""
+    return {
+        "schema": "usage-ingest/1",
+        "gateway_request_id": str(uuid.UUID(int=next(_numbers))),
+        "event_time": "2026-11-20T11:59:58.1234567Z",
+        "gateway": "apim-contoso",
+        "region": "Sweden Central",
+        "subscription_id": "hr-copilot",
+        "product_id": "ai-standard",
+        "app_id": "app-1",
+        "tags": {"team": "benefits"},
+        "provider": "openai",
+        "api_kind": "chat",
+        "deployment": "gpt-4o-prod",
+        "request_model": "gpt-4o",
+        "streaming": False,
+        "status": 200,
+        "latency_ms": 812,
+        "response_id": f"chatcmpl-{next(_numbers)}",
+        "response_model": "gpt-4o-2024-11-20",
+        "object": "chat.completion",
+        "usage": make_usage(),
+    } | overrides
+
+
+def make_ai_hub_event(**overrides: Any) -> dict[str, Any]:
+    """An event of the ai-hub gateway: all 21 fields."""
+    return {
+        "id": f"chatcmpl-{next(_numbers)}",
+        "timestamp": "11/20/2026 11:45:56 AM",
+        "appId": "NA",
+        "subscriptionId": "finance-bot",
+        "productName": "AI-Retail",
+        "targetService": "chat.completion",
+        "model": "gpt-4o-2024-11-20",
+        "gatewayName": "apim-hub",
+        "gatewayRegion": "Sweden Central",
+        "aiGatewayId": "managed",
+        "RequestIp": "203.0.113.77",
+        "operationName": "ChatCompletions_Create",
+        "sessionId": "NA",
+        "endUserId": "NA",
+        "backendId": "openai-backend-0",
+        "routeLocation": "swedencentral",
+        "routeName": "SWC",
+        "deploymentName": "chat",
+        "promptTokens": 100,
+        "responseTokens": 20,
+        "totalTokens": 120,
+    } | overrides
+
+
+def body(element: object) -> bytes:
+    return element if isinstance(element, bytes) else orjson.dumps(element)
+
+
+def make_batch(
+    *elements: object,
+    first: int = 0,
+    partition_id: str | None = "0",
+    enqueued: datetime = NOON,
+) -> Batch:
+    """A received batch, one event an element, numbered from `first`."""
+    events = [
+        ReceivedEvent(body(each), number, enqueued) for number, each in enumerate(elements, first)
+    ]
+    return Batch(partition_id, events)

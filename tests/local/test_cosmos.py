@@ -1,0 +1,1015 @@
+"""The Cosmos DB stand-in, driven through the real asyncio SDK."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from azure.core import MatchConditions
+from azure.core.exceptions import ServiceRequestError
+from azure.cosmos.aio import ContainerProxy, CosmosClient
+from azure.cosmos.exceptions import (
+    CosmosAccessConditionFailedError,
+    CosmosBatchOperationError,
+    CosmosHttpResponseError,
+    CosmosResourceExistsError,
+    CosmosResourceNotFoundError,
+)
+
+from local.cosmos import CosmosServer, Fault
+from local.cosmos.sql import parse_query
+from local.cosmos.values import dumps
+
+CONTAINERS: list[dict[str, Any]] = [
+    {
+        "id": "usage",
+        "partitionKey": {"paths": ["/partitionKey"], "kind": "Hash", "version": 2},
+        "defaultTtl": -1,
+        "indexingPolicy": {
+            "indexingMode": "consistent",
+            "includedPaths": [{"path": "/*"}, {"path": "/named/?"}],
+            "excludedPaths": [{"path": "/body/*"}],
+            "compositeIndexes": [
+                [{"path": "/n", "order": "descending"}, {"path": "/id", "order": "ascending"}]
+            ],
+        },
+    },
+    {
+        "id": "letters",
+        "partitionKey": {"paths": ["/pk"], "kind": "Hash", "version": 2},
+        "defaultTtl": 100,
+    },
+    {"id": "forever", "partitionKey": {"paths": ["/pk"], "kind": "Hash", "version": 2}},
+]
+KEY = "partitionKey"
+EVERYTHING = "SELECT * FROM c"
+large_bodies = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, clock: Clock) -> AsyncIterator[CosmosServer]:
+    async with CosmosServer(tmp_path / "cosmos.db", clock=clock) as server:
+        server.provision("usage-ingest", CONTAINERS)
+        yield server
+
+
+@asynccontextmanager
+async def connect(
+    server: CosmosServer, name: str = "usage", **options: Any
+) -> AsyncIterator[ContainerProxy]:
+    options = {"retry_fixed_interval": 1, "retry_backoff_factor": 0.001, **options}
+    async with CosmosClient(server.endpoint, server.key, **options) as client:
+        yield client.get_database_client("usage-ingest").get_container_client(name)
+
+
+@pytest.fixture
+async def usage(server: CosmosServer) -> AsyncIterator[ContainerProxy]:
+    async with connect(server) as container:
+        yield container
+
+
+def doc(item: str, pk: str = "p", /, **more: Any) -> dict[str, Any]:
+    return {"id": item, KEY: pk, **more}
+
+
+async def fill(container: ContainerProxy, *documents: dict[str, Any]) -> None:
+    for document in documents:
+        await container.create_item(document)
+
+
+async def rows(container: ContainerProxy, query: str, **options: Any) -> list[Any]:
+    return [row async for row in container.query_items(query, **options)]
+
+
+async def status_of(call: Any) -> tuple[int, str]:
+    with pytest.raises(CosmosHttpResponseError) as caught:
+        await call
+    return caught.value.status_code or 0, str(caught.value)
+
+
+# --- account, databases, containers ---
+
+
+async def test_databases_and_containers_are_read_as_provisioned(server: CosmosServer) -> None:
+    async with CosmosClient(server.endpoint, server.key) as client:
+        database = client.get_database_client("usage-ingest")
+
+        properties = await database.get_container_client("usage").read()
+
+        assert [one["id"] async for one in client.list_databases()] == ["usage-ingest"]
+        assert [one["id"] async for one in database.list_containers()] == [
+            "forever",
+            "letters",
+            "usage",
+        ]
+        assert (await database.read())["id"] == "usage-ingest"
+        assert {key: properties[key] for key in CONTAINERS[0]} == CONTAINERS[0]
+
+
+async def test_what_is_not_provisioned_is_not_found_and_cannot_be_created(
+    server: CosmosServer,
+) -> None:
+    async with CosmosClient(server.endpoint, server.key) as client:
+        with pytest.raises(CosmosResourceNotFoundError):
+            await client.get_database_client("other").read()
+        with pytest.raises(CosmosResourceNotFoundError):
+            await client.get_database_client("usage-ingest").get_container_client("x").read()
+        status, _ = await status_of(client.create_database_if_not_exists("other"))
+        assert status == 403
+
+
+async def test_provisioning_again_keeps_items_and_takes_over_settings(
+    server: CosmosServer, usage: ContainerProxy, clock: Clock
+) -> None:
+    await fill(usage, doc("a"), doc("b", ttl=500))
+
+    server.provision("usage-ingest", [{**CONTAINERS[0], "defaultTtl": 50}])
+
+    assert (await usage.read())["defaultTtl"] == 50
+    clock.now += 51
+    assert await rows(usage, "SELECT VALUE c.id FROM c") == ["b"]
+    changed = {"id": "usage", "partitionKey": {"paths": ["/other"], "kind": "Hash"}}
+    with pytest.raises(ValueError, match="partition key"):
+        server.provision("usage-ingest", [changed])
+
+
+async def test_wrong_key_and_missing_key_are_unauthorized(server: CosmosServer) -> None:
+    client = CosmosClient(server.endpoint, "d3Jvbmc=")
+    try:
+        status, _ = await status_of(client.get_database_client("usage-ingest").read())
+    finally:
+        await client.close()  # entering a client that cannot connect would leak its connection
+    assert status == 401
+    async with aiohttp.ClientSession() as http, http.get(f"{server.endpoint}/dbs") as answer:
+        assert answer.status == 401
+
+
+async def test_port_in_use_is_named(server: CosmosServer, tmp_path: Path) -> None:
+    second = CosmosServer(tmp_path / "second.db", port=server.port)
+    with pytest.raises(OSError, match=str(server.port)):
+        await second.start()
+
+
+async def test_items_survive_a_restart_under_an_open_client(
+    tmp_path: Path, usage: ContainerProxy, server: CosmosServer
+) -> None:
+    created = await usage.create_item(doc("a", n=1))
+    endpoint = server.endpoint
+
+    await server.stop()
+    await server.start()
+
+    assert server.endpoint == endpoint
+    assert await usage.read_item("a", "p") == created
+    assert (await usage.create_item(doc("b")))["_rid"] != created["_rid"]
+    assert (tmp_path / "cosmos.db").exists()
+
+
+async def test_a_client_recovers_when_the_container_was_made_anew(
+    usage: ContainerProxy, server: CosmosServer, tmp_path: Path
+) -> None:
+    await fill(usage, doc("a"))
+    await server.stop()
+    (tmp_path / "cosmos.db").unlink()
+    await server.start()
+    server.provision("usage-ingest", CONTAINERS)
+
+    await fill(usage, doc("b"))
+
+    assert await rows(usage, "SELECT VALUE c.id FROM c") == ["b"]
+
+
+# --- single items ---
+
+
+async def test_an_item_goes_through_its_life(usage: ContainerProxy, clock: Clock) -> None:
+    created = await usage.create_item(doc("a", text="äöü 你好", nested={"x": [1, None, 2.5]}))
+    assert created["_ts"] == int(clock.now)
+    assert {"_rid", "_self", "_etag", "_attachments"} <= set(created)
+    assert await usage.read_item("a", "p") == created
+
+    replaced = await usage.replace_item("a", doc("a", n=1))
+    assert replaced["_etag"] != created["_etag"]
+    assert replaced["_rid"] == created["_rid"]
+    assert "text" not in replaced
+
+    assert (await usage.upsert_item(doc("a", n=2)))["n"] == 2
+    assert (await usage.upsert_item(doc("b")))["id"] == "b"
+    await usage.delete_item("a", "p")
+    with pytest.raises(CosmosResourceNotFoundError):
+        await usage.read_item("a", "p")
+    with pytest.raises(CosmosResourceNotFoundError):
+        await usage.delete_item("a", "p")
+
+
+async def test_an_id_is_taken_within_its_logical_partition_only(usage: ContainerProxy) -> None:
+    await fill(usage, doc("a", "p"), doc("a", "q"))
+
+    with pytest.raises(CosmosResourceExistsError):
+        await usage.create_item(doc("a", "p"))
+
+
+async def test_items_without_the_partition_key_share_one_partition(usage: ContainerProxy) -> None:
+    await usage.create_item({"id": "a"})
+
+    with pytest.raises(CosmosResourceExistsError):
+        await usage.create_item({"id": "a"})
+    await usage.create_item({"id": "a", KEY: None})
+
+
+async def test_etags_guard_writes(usage: ContainerProxy) -> None:
+    first = await usage.create_item(doc("a", n=1))
+    guard: dict[str, Any] = {"match_condition": MatchConditions.IfNotModified}
+    await usage.replace_item("a", doc("a", n=2), etag=first["_etag"], **guard)
+
+    for write in (
+        usage.replace_item("a", doc("a"), etag=first["_etag"], **guard),
+        usage.upsert_item(doc("a"), etag=first["_etag"], **guard),
+        usage.delete_item("a", "p", etag=first["_etag"], **guard),
+        usage.patch_item(
+            "a", "p", [{"op": "incr", "path": "/n", "value": 1}], etag=first["_etag"], **guard
+        ),
+    ):
+        with pytest.raises(CosmosAccessConditionFailedError):
+            await write
+    assert (await usage.read_item("a", "p"))["n"] == 2
+
+
+async def test_a_read_of_an_unchanged_item_is_not_modified(usage: ContainerProxy) -> None:
+    item = await usage.create_item(doc("a"))
+    condition: dict[str, Any] = {"etag": item["_etag"]}
+    condition["match_condition"] = MatchConditions.IfModified
+
+    assert await usage.read_item("a", "p", **condition) == {}
+
+
+async def test_headers_carry_charge_session_and_etag(usage: ContainerProxy) -> None:
+    item = await usage.create_item(doc("a"))
+
+    headers = item.get_response_headers()
+
+    assert float(headers["x-ms-request-charge"]) > 5
+    assert headers["x-ms-session-token"].startswith("0:-1#")
+    assert headers["etag"] == item["_etag"]
+
+
+async def test_no_response_leaves_the_body_out(usage: ContainerProxy) -> None:
+    assert await usage.create_item(doc("a"), no_response=True) == {}
+    assert (await usage.read_item("a", "p"))["id"] == "a"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a\\b", "a?b", "a#b", "x" * 1024, 7, None])
+async def test_a_bad_id_is_refused(usage: ContainerProxy, name: Any) -> None:
+    with pytest.raises(CosmosBatchOperationError) as caught:
+        await usage.execute_item_batch([("create", ({"id": name, KEY: "p"},))], "p")
+    assert caught.value.status_code == 400
+
+
+@large_bodies
+async def test_an_item_above_2_mb_is_too_large(usage: ContainerProxy) -> None:
+    await usage.create_item(doc("fits", text="x" * (2 * 1024 * 1024 - 100)))
+
+    status, _ = await status_of(usage.create_item(doc("large", text="x" * (2 * 1024 * 1024))))
+
+    assert status == 413
+
+
+async def test_a_partition_key_other_than_the_items_is_refused(usage: ContainerProxy) -> None:
+    with pytest.raises(CosmosBatchOperationError) as caught:
+        await usage.execute_item_batch([("create", (doc("a", "other"),))], "p")
+    assert caught.value.status_code == 400
+
+
+# --- time to live ---
+
+
+async def test_expired_items_are_gone_for_reads_queries_and_creates(
+    usage: ContainerProxy, clock: Clock
+) -> None:
+    await fill(usage, doc("short", ttl=10), doc("never"), doc("endless", ttl=-1))
+    clock.now += 9
+    assert (await usage.read_item("short", "p"))["id"] == "short"
+
+    clock.now += 1
+
+    with pytest.raises(CosmosResourceNotFoundError):
+        await usage.read_item("short", "p")
+    assert await rows(usage, "SELECT VALUE c.id FROM c") == ["never", "endless"]
+    await usage.create_item(doc("short"))
+
+
+async def test_the_containers_ttl_is_the_default_and_its_absence_switches_ttl_off(
+    server: CosmosServer, clock: Clock
+) -> None:
+    async with connect(server, "letters") as letters, connect(server, "forever") as forever:
+        for container in (letters, forever):
+            await container.create_item({"id": "plain", "pk": "p"})
+            await container.create_item({"id": "longer", "pk": "p", "ttl": 1000})
+            await container.create_item({"id": "always", "pk": "p", "ttl": -1})
+
+        clock.now += 100
+
+        ids = "SELECT VALUE c.id FROM c"
+        assert await rows(letters, ids) == ["longer", "always"]
+        assert await rows(forever, ids) == ["plain", "longer", "always"]
+
+
+@pytest.mark.parametrize("ttl", [0, -2, 1.5, "10", True, 2**31])
+async def test_a_bad_ttl_is_refused(usage: ContainerProxy, ttl: Any) -> None:
+    status, _ = await status_of(usage.create_item(doc("a", ttl=ttl)))
+    assert status == 400
+
+
+async def test_a_patch_starts_the_time_to_live_anew(usage: ContainerProxy, clock: Clock) -> None:
+    await fill(usage, doc("a", ttl=10))
+    clock.now += 8
+    await usage.patch_item("a", "p", [{"op": "incr", "path": "/n", "value": 1}])
+    clock.now += 8
+
+    assert (await usage.read_item("a", "p"))["n"] == 1
+
+
+# --- patch ---
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ({"op": "add", "path": "/b", "value": [1]}, {"b": [1]}),
+        ({"op": "add", "path": "/list/1", "value": 9}, {"list": [1, 9, 2]}),
+        ({"op": "add", "path": "/list/-", "value": 9}, {"list": [1, 2, 9]}),
+        ({"op": "set", "path": "/list/1", "value": 9}, {"list": [1, 9]}),
+        ({"op": "set", "path": "/new", "value": None}, {"new": None}),
+        ({"op": "set", "path": "/in/deep", "value": 1}, {"in": {"x": 1, "deep": 1}}),
+        ({"op": "set", "path": "/a~1b", "value": 1}, {"a/b": 1}),
+        ({"op": "replace", "path": "/n", "value": "x"}, {"n": "x"}),
+        ({"op": "incr", "path": "/n", "value": 2}, {"n": 3}),
+        ({"op": "incr", "path": "/n", "value": -0.5}, {"n": 0.5}),
+        ({"op": "incr", "path": "/fresh", "value": 5}, {"fresh": 5}),
+        ({"op": "incr", "path": "/in/fresh", "value": 5}, {"in": {"x": 1, "fresh": 5}}),
+        ({"op": "move", "from": "/n", "path": "/m"}, {"m": 1}),
+    ],
+)
+async def test_patch_operations(
+    usage: ContainerProxy, operation: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    await fill(usage, doc("a", n=1, list=[1, 2], **{"in": {"x": 1}}))
+
+    patched = await usage.patch_item("a", "p", [operation])
+
+    assert {key: patched[key] for key in expected} == expected
+    assert await usage.read_item("a", "p") == patched
+
+
+async def test_patch_removes(usage: ContainerProxy) -> None:
+    await fill(usage, doc("a", n=1))
+    assert "n" not in await usage.patch_item("a", "p", [{"op": "remove", "path": "/n"}])
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "incr", "path": "/text", "value": 1},
+        {"op": "incr", "path": "/nothing", "value": 1},
+        {"op": "incr", "path": "/flag", "value": 1},
+        {"op": "incr", "path": "/n", "value": "1"},
+        {"op": "incr", "path": "/missing/leaf", "value": 1},
+        {"op": "set", "path": "/missing/leaf", "value": 1},
+        {"op": "set", "path": "/n/leaf", "value": 1},
+        {"op": "add", "path": "/list/7", "value": 1},
+        {"op": "replace", "path": "/missing", "value": 1},
+        {"op": "remove", "path": "/missing"},
+        {"op": "move", "from": "/missing", "path": "/m"},
+        {"op": "move", "from": "/in", "path": "/in/x"},
+        {"op": "set", "path": "/id", "value": "b"},
+        {"op": "set", "path": "/partitionKey", "value": "b"},
+        {"op": "set", "path": "/_etag", "value": "b"},
+        {"op": "set", "path": "n", "value": 1},
+        {"op": "set", "path": "/n"},
+        {"op": "rename", "path": "/n", "value": 1},
+    ],
+)
+async def test_a_patch_that_cannot_apply_changes_nothing(
+    usage: ContainerProxy, operation: dict[str, Any]
+) -> None:
+    more: dict[str, Any] = {"in": {"x": 1}, "nothing": None, "flag": True}
+    await fill(usage, doc("a", n=1, text="1", list=[], **more))
+    before = await usage.read_item("a", "p")
+
+    first = {"op": "incr", "path": "/n", "value": 1}
+    status, _ = await status_of(usage.patch_item("a", "p", [first, operation]))
+
+    assert status == 400
+    assert await usage.read_item("a", "p") == before
+
+
+async def test_a_patch_has_at_most_ten_operations(usage: ContainerProxy) -> None:
+    await fill(usage, doc("a"))
+    operations = [{"op": "incr", "path": f"/n{i}", "value": 1} for i in range(11)]
+
+    assert (await usage.patch_item("a", "p", operations[:10]))["n9"] == 1
+    status, _ = await status_of(usage.patch_item("a", "p", operations))
+    assert status == 400
+
+
+async def test_a_filter_predicate_guards_a_patch(usage: ContainerProxy) -> None:
+    await fill(usage, doc("a", n=1))
+    increment = [{"op": "incr", "path": "/n", "value": 1}]
+
+    await usage.patch_item("a", "p", increment, filter_predicate="from c where c.n < 2")
+
+    with pytest.raises(CosmosAccessConditionFailedError):
+        await usage.patch_item("a", "p", increment, filter_predicate="from c where c.n < 2")
+    with pytest.raises(CosmosAccessConditionFailedError):
+        await usage.patch_item("a", "p", increment, filter_predicate="FROM c WHERE c.gone = 1")
+    assert (await usage.read_item("a", "p"))["n"] == 2
+
+
+async def test_a_patch_of_a_missing_item_is_not_found(usage: ContainerProxy) -> None:
+    with pytest.raises(CosmosResourceNotFoundError):
+        await usage.patch_item("a", "p", [{"op": "incr", "path": "/n", "value": 1}])
+
+
+async def test_two_clients_racing_on_an_increment_lose_nothing(server: CosmosServer) -> None:
+    async with connect(server) as one, connect(server) as two:
+        await fill(one, doc("a", n=0))
+        increment = [{"op": "incr", "path": "/n", "value": 1}]
+
+        await asyncio.gather(
+            *(each.patch_item("a", "p", increment) for each in (one, two) for _ in range(40))
+        )
+
+        assert (await one.read_item("a", "p"))["n"] == 80
+
+
+# --- batches ---
+
+
+async def test_a_batch_carries_out_every_kind_of_operation(usage: ContainerProxy) -> None:
+    await fill(usage, doc("old", n=1), doc("gone"), doc("patched"))
+
+    answers = await usage.execute_item_batch(
+        [
+            ("create", (doc("new"),)),
+            ("upsert", (doc("upserted"),)),
+            ("replace", ("old", doc("old", n=2))),
+            ("read", ("old",)),
+            ("patch", ("patched", [{"op": "incr", "path": "/n", "value": 3}])),
+            ("delete", ("gone",)),
+        ],
+        "p",
+    )
+
+    assert [answer["statusCode"] for answer in answers] == [201, 201, 200, 200, 200, 204]
+    assert answers[3]["resourceBody"]["n"] == 2
+    assert answers[3]["eTag"] == answers[2]["eTag"]
+    assert answers[4]["resourceBody"]["n"] == 3
+    total = float(answers.get_response_headers()["x-ms-request-charge"])
+    assert total == pytest.approx(sum(answer["requestCharge"] for answer in answers))
+
+
+@large_bodies
+@pytest.mark.parametrize(
+    ("failing", "status"),
+    [
+        (("create", (doc("taken"),)), 409),
+        (("read", ("missing",)), 404),
+        (("patch", ("missing", [{"op": "set", "path": "/n", "value": 1}])), 404),
+        (("patch", ("taken", [{"op": "incr", "path": "/text", "value": 1}])), 400),
+        (("create", (doc("large", text="x" * (2 * 1024 * 1024 - 200)),)), 413),
+    ],
+)
+async def test_a_failing_operation_undoes_its_batch(
+    usage: ContainerProxy, failing: Any, status: int
+) -> None:
+    await fill(usage, doc("taken", text="x"), doc("counter", n=0))
+    increment = [{"op": "incr", "path": "/n", "value": 1}]
+    pad = [("patch", ("counter", increment)), ("create", (doc("fresh"),))]
+
+    with pytest.raises((CosmosBatchOperationError, CosmosHttpResponseError)) as caught:
+        await usage.execute_item_batch([*pad, failing, ("delete", ("taken",))], "p")
+
+    if isinstance(caught.value, CosmosBatchOperationError):
+        assert caught.value.error_index == 2
+        codes = [answer["statusCode"] for answer in caught.value.operation_responses]
+        assert codes == [424, 424, status, 424]
+    assert caught.value.status_code == status
+    assert await rows(usage, "SELECT VALUE c.id FROM c") == ["taken", "counter"]
+    assert (await usage.read_item("counter", "p"))["n"] == 0
+
+
+async def test_etags_and_predicates_guard_operations_of_a_batch(usage: ContainerProxy) -> None:
+    item = await usage.create_item(doc("a", n=1))
+    good = ("replace", ("a", doc("a", n=2)), {"if_match_etag": item["_etag"]})
+    await usage.execute_item_batch([good], "p")
+
+    stale = ("replace", ("a", doc("a", n=3)), {"if_match_etag": item["_etag"]})
+    increment = [{"op": "incr", "path": "/n", "value": 1}]
+    unmet = ("patch", ("a", increment), {"filter_predicate": "from c where c.n = 9"})
+    for operation in (stale, unmet):
+        with pytest.raises(CosmosBatchOperationError) as caught:
+            await usage.execute_item_batch([operation], "p")
+        assert caught.value.status_code == 412
+    assert (await usage.read_item("a", "p"))["n"] == 2
+
+
+@large_bodies
+async def test_a_batch_is_limited_to_100_operations_and_2_mb(usage: ContainerProxy) -> None:
+    hundred = [("create", (doc(f"i{i}"),)) for i in range(100)]
+    assert len(await usage.execute_item_batch(hundred, "p")) == 100
+
+    status, _ = await status_of(usage.execute_item_batch([*hundred, ("read", ("i0",))], "p"))
+    assert status == 400
+    large = [("upsert", (doc(f"i{i}", text="x" * 700_000),)) for i in range(3)]
+    status, _ = await status_of(usage.execute_item_batch(large, "p"))
+    assert status == 413
+
+
+# --- queries ---
+
+PEOPLE = [
+    doc("1", "p", n=3, name="Ann", tags=["x"], nested={"a": {"b": 1}}),
+    doc("2", "p", n=1, name="bob", flag=True),
+    doc("3", "q", n=2, name=None, nested={"a": [{"b": 2}]}),
+    doc("4", "q", name="Cid", n="10"),
+    doc("5", "q", name="Ann", n=2.5),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("c.n = 3", "1"),
+        ("c.n != 3", "2345"),
+        ("c.n <> 3 AND c.partitionKey = 'p'", "2"),
+        ("c.n < 3", "235"),
+        ("c.n >= 2.5", "15"),
+        ("NOT c.n < 3", "1"),
+        ("c.n BETWEEN 2 AND 3", "135"),
+        ("c.n NOT BETWEEN 2 AND 3", "2"),
+        ("c.name IN ('Ann', \"bob\")", "125"),
+        ("c.name NOT IN ('Ann')", "234"),
+        ("c.name = null", "3"),
+        ("c.name != null", "1245"),
+        ("IS_NULL(c.name)", "3"),
+        ("c.flag = true", "2"),
+        ("NOT c.flag", ""),
+        ("c.flag", "2"),
+        ("c.flag OR c.n = 3", "12"),
+        ("c.flag = false OR NOT IS_DEFINED(c.flag)", "1345"),
+        ("is_defined(c.n) and c.n > 'a'", ""),
+        ("STARTSWITH(c.name, 'A')", "15"),
+        ("STARTSWITH(c.name, 'B', true)", "2"),
+        ("CONTAINS(c.name, 'i')", "4"),
+        ("ARRAY_CONTAINS(c.tags, 'x')", "1"),
+        ("ARRAY_CONTAINS(c.nested.a, {'b': 2}, true)", "3"),
+        ('c["nested"]["a"].b = 1', "1"),
+        ("c.nested.a[0].b = 2", "3"),
+        ("IS_NUMBER(c.n) AND (c.id = '1' OR c.id = '5')", "15"),
+        ("c.id IN ('1', '9', '4')", "14"),
+        ("c.n > -1 AND c.n < 2e0", "2"),
+        ("c.missing = 1", ""),
+        ("NOT c.missing = 1", ""),
+        ("false", ""),
+    ],
+)
+async def test_filters(usage: ContainerProxy, where: str, expected: str) -> None:
+    await fill(usage, *PEOPLE)
+
+    found = await rows(usage, f"{EVERYTHING} WHERE {where}")
+
+    assert "".join(row["id"] for row in found) == expected
+
+
+async def test_parameters_of_any_type(usage: ContainerProxy) -> None:
+    await fill(usage, *PEOPLE)
+    query = "SELECT VALUE c.id FROM c WHERE c.n = @n OR ARRAY_CONTAINS(@names, c.name)"
+    given: list[dict[str, Any]] = [{"name": "@n", "value": 2}]
+    given.append({"name": "@names", "value": ["bob", "Cid"]})
+
+    assert await rows(usage, query, parameters=given) == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        ("SELECT c.id, c.flag", [{"id": "1"}, {"id": "2", "flag": True}]),
+        ("SELECT c.id AS key, c.nested.a", [{"key": "1", "a": {"b": 1}}, {"key": "2"}]),
+        ("SELECT VALUE c.flag", [True]),
+        ('SELECT VALUE {"n": c.n, "f": c.flag}', [{"n": 3}, {"n": 1, "f": True}]),
+        ("SELECT c.n > 2 AS many", [{"many": True}, {"many": False}]),
+        ("SELECT COUNT(1) AS n, SUM(c.n) AS s", [{"n": 2, "s": 4}]),
+        ("SELECT COUNT(c.flag), MIN(c.n), MAX(c.name)", [{"$1": 1, "$2": 1, "$3": "bob"}]),
+        ("SELECT VALUE AVG(c.n)", [2]),
+        ("SELECT SUM(c.name) AS s, AVG(c.gone) AS a, SUM(c.gone) AS z", [{"z": 0}]),
+        ("SELECT TOP 1 c.id", [{"id": "1"}]),
+        ("SELECT DISTINCT VALUE c.partitionKey", ["p"]),
+    ],
+)
+async def test_projections_in_one_partition(
+    usage: ContainerProxy, select: str, expected: list[Any]
+) -> None:
+    await fill(usage, *PEOPLE)
+    assert await rows(usage, f"{select} FROM c", partition_key="p") == expected
+
+
+async def test_group_by_in_one_partition(usage: ContainerProxy) -> None:
+    await fill(usage, *(doc(str(i), kind="odd" if i % 2 else "even", n=i) for i in range(5)))
+    query = "SELECT c.kind, COUNT(1) AS n, SUM(c.n) AS s FROM c GROUP BY c.kind"
+
+    found = await rows(usage, query, partition_key="p")
+
+    assert found == [{"kind": "even", "n": 3, "s": 6}, {"kind": "odd", "n": 2, "s": 4}]
+    status, text = await status_of(rows(usage, query))
+    assert (status, "GroupBy" in text) == (400, True)
+
+
+@pytest.mark.parametrize("options", [{}, {"partition_key": "p"}])
+async def test_order_top_offset_and_aggregates(
+    usage: ContainerProxy, options: dict[str, Any]
+) -> None:
+    await fill(usage, *(doc(f"{i:02}", n=(i * 7) % 5) for i in range(10)))
+
+    async def run(query: str) -> list[Any]:
+        return await rows(usage, query, **options)
+
+    assert await run("SELECT VALUE c.n FROM c ORDER BY c.n") == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    newest = "SELECT TOP 3 c.id, c.n FROM c ORDER BY c.n DESC, c.id ASC"
+    assert await run(newest) == [
+        {"id": "02", "n": 4},
+        {"id": "07", "n": 4},
+        {"id": "04", "n": 3},
+    ]
+    assert await run("SELECT VALUE c.id FROM c ORDER BY c.id OFFSET 8 LIMIT 5") == ["08", "09"]
+    assert await run("SELECT VALUE c.id FROM c OFFSET 1 LIMIT 2") == ["01", "02"]
+    assert await run("SELECT TOP 2 VALUE c.id FROM c WHERE c.n = 0") == ["00", "05"]
+    assert await run("SELECT DISTINCT VALUE c.n FROM c ORDER BY c.n DESC") == [4, 3, 2, 1, 0]
+    assert sorted(await run("SELECT DISTINCT VALUE c.n FROM c")) == [0, 1, 2, 3, 4]
+    assert await run("SELECT VALUE COUNT(1) FROM c WHERE c.n > 2") == [4]
+    assert await run("SELECT VALUE SUM(c.n) FROM c") == [20]
+    assert await run("SELECT VALUE MIN(c.id) FROM c") == ["00"]
+    assert await run("SELECT VALUE MAX(c.n) FROM c") == [4]
+    assert await run("SELECT VALUE AVG(c.n) FROM c") == [2]
+    whole = await run("SELECT * FROM c WHERE c.n = @n ORDER BY c.id DESC".replace("@n", "1"))
+    assert [one["id"] for one in whole] == ["08", "03"]
+
+
+async def test_across_partitions_aggregates_need_select_value(usage: ContainerProxy) -> None:
+    await fill(usage, *PEOPLE)
+    status, text = await status_of(rows(usage, "SELECT COUNT(1) AS n FROM c"))
+    assert (status, "VALUE" in text) == (400, True)
+
+
+async def test_order_by_sorts_types_and_drops_the_undefined_unless_indexed_by_name(
+    usage: ContainerProxy,
+) -> None:
+    values: list[Any] = ["b", 2, None, True, "a", 1.5, False]
+    await fill(usage, *(doc(str(i), v=v, named=v) for i, v in enumerate(values)), doc("none"))
+    ordered = [None, False, True, 1.5, 2, "a", "b"]
+
+    by_v = [row["v"] for row in await rows(usage, "SELECT c.v FROM c ORDER BY c.v")]
+    by_name = await rows(usage, "SELECT c.id, c.named FROM c ORDER BY c.named DESC")
+
+    assert by_v == ordered
+    assert [row.get("named") for row in by_name[:-1]] == ordered[::-1]
+    assert by_name[-1] == {"id": "none"}
+
+
+@pytest.mark.parametrize("sort", ["c.n, c.id", "c.body.x", "c.id, c.n DESC"])
+async def test_a_sort_without_its_index_is_refused(usage: ContainerProxy, sort: str) -> None:
+    status, text = await status_of(rows(usage, f"{EVERYTHING} ORDER BY {sort}"))
+    assert (status, "index" in text) == (400, True)
+    assert await rows(usage, "SELECT * FROM c ORDER BY c.n ASC, c.id DESC") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("SELECT * FROM c JOIN t IN c.tags", "JOIN"),
+        ("SELECT * FROM c WHERE c.name LIKE 'a%'", "LIKE"),
+        ("SELECT * FROM c WHERE LOWER(c.name) = 'a'", "LOWER"),
+        ("SELECT * FROM c WHERE c.n + 1 = 2", "+ 1"),
+        ("SELECT * FROM c WHERE d.n = 1", "'d'"),
+        ("SELECT * FROM c WHERE c.n = @missing", "@missing"),
+        ("SELECT * FROM c ORDER BY c.n + 1", "+ 1"),
+        ("SELECT c.n, COUNT(1) FROM c", "GROUP BY"),
+        ("SELECT * FROM c WHERE", "the end"),
+        ("SELEKT * FROM c", "SELEKT"),
+        ("SELECT * FROM c WHERE c.a = (SELECT VALUE 1)", "SELECT VALUE 1"),
+        ("SELECT * FROM c WHERE c.a ?? 1", "??"),
+        ("SELECT c.a, c.b.a FROM c", "twice"),
+    ],
+)
+async def test_what_is_not_supported_is_refused_by_name(
+    usage: ContainerProxy, query: str, named: str
+) -> None:
+    status, text = await status_of(rows(usage, query, partition_key="p"))
+    assert (status, named in text) == (400, True), text
+
+
+async def test_pages_continue_where_they_ended(usage: ContainerProxy) -> None:
+    await fill(usage, *(doc(f"{i:02}", "pq"[i % 2], n=i % 3) for i in range(23)))
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("SELECT VALUE c.id FROM c WHERE c.n != 1", {}),
+        ("SELECT VALUE c.id FROM c", {"partition_key": "p"}),
+        ("SELECT VALUE c.id FROM c ORDER BY c.id DESC", {"partition_key": "q"}),
+        ("SELECT TOP 7 VALUE c.id FROM c", {"partition_key": "q"}),
+        ("SELECT VALUE c.id FROM c OFFSET 2 LIMIT 6", {"partition_key": "q"}),
+    ]
+    for query, options in cases:
+        whole = await rows(usage, query, **options)
+        paged, token = [], None
+        while True:
+            pages: Any = usage.query_items(query, max_item_count=4, **options).by_page(token)
+            page = [row async for row in await anext(pages)]
+            assert len(page) <= 4
+            paged += page
+            token = pages.continuation_token
+            if not token:
+                break
+        assert paged == whole
+        assert len(whole) > 4
+
+
+async def test_a_sorted_result_goes_on_after_a_restart(
+    server: CosmosServer, usage: ContainerProxy
+) -> None:
+    await fill(usage, *(doc(f"{i:02}") for i in range(9)))
+    query = "SELECT VALUE c.id FROM c ORDER BY c.id DESC"
+    options: dict[str, Any] = {"partition_key": "p", "max_item_count": 4}
+    pages: Any = usage.query_items(query, **options).by_page()
+    first = [row async for row in await anext(pages)]
+    await server.stop()
+    await server.start()
+
+    rest = usage.query_items(query, **options).by_page(pages.continuation_token)
+
+    assert first + [row async for page in rest async for row in page] == [
+        f"{i:02}" for i in reversed(range(9))
+    ]
+
+
+async def test_a_token_of_another_query_is_refused(usage: ContainerProxy) -> None:
+    await fill(usage, *PEOPLE)
+    pages: Any = usage.query_items("SELECT * FROM c", max_item_count=2).by_page()
+    await anext(pages)
+    other = usage.query_items("SELECT c.id FROM c", max_item_count=2)
+
+    status, text = await status_of(anext(other.by_page(pages.continuation_token)))
+
+    assert (status, "Continuation" in text) == (400, True)
+
+
+async def test_long_results_arrive_whole(usage: ContainerProxy) -> None:
+    for start in range(0, 300, 100):
+        batch = [("create", (doc(f"{i:04}", n=i),)) for i in range(start, start + 100)]
+        await usage.execute_item_batch(batch, "p")
+    expected = [f"{i:04}" for i in range(300)]
+
+    assert await rows(usage, "SELECT VALUE c.id FROM c") == expected
+    assert await rows(usage, "SELECT VALUE c.id FROM c ORDER BY c.n") == expected
+    assert await rows(usage, "SELECT VALUE c.id FROM c", max_item_count=-1) == expected
+    assert [row["id"] async for row in usage.read_all_items()] == expected
+
+
+async def test_switches_without_meaning_here_are_ignored(usage: ContainerProxy) -> None:
+    await fill(usage, *PEOPLE)
+    found = await rows(
+        usage,
+        "SELECT VALUE c.id FROM c",
+        populate_query_metrics=True,
+        populate_index_metrics=True,
+        enable_scan_in_query=True,
+    )
+    assert found == ["1", "2", "3", "4", "5"]
+
+
+async def test_read_items_finds_what_is_there(usage: ContainerProxy, server: CosmosServer) -> None:
+    await fill(usage, *PEOPLE)
+
+    one_partition = await usage.read_items([("1", "p"), ("2", "p"), ("9", "p")])
+    several = await usage.read_items([("1", "p"), ("4", "q"), ("1", "q")])
+    single = await usage.read_items([("3", "q")])
+
+    assert [item["id"] for item in one_partition] == ["1", "2"]
+    assert sorted(item["id"] for item in several) == ["1", "4"]
+    assert [item["id"] for item in single] == ["3"]
+    assert server.counts() == {"create": 5, "query": 2, "read": 1}
+
+
+async def test_a_partition_crossing_query_without_the_header_is_refused(
+    usage: ContainerProxy,
+) -> None:
+    await fill(usage, *PEOPLE)
+    client = usage.client_connection
+
+    async def run(query: str) -> list[Any]:
+        link = usage.container_link
+        paged = client.QueryItems(link, query, {}, containerProperties=_properties(usage))
+        return [row async for row in paged]
+
+    assert len(await run("SELECT * FROM c WHERE c.partitionKey = 'p'")) == 2
+    status, text = await status_of(run("SELECT * FROM c"))
+    assert (status, "enablecrosspartition" in text) == (400, True)
+
+
+def _properties(container: ContainerProxy) -> Any:
+    return container._get_properties_with_options
+
+
+async def test_large_containers_are_filtered_within_seconds(
+    server: CosmosServer, usage: ContainerProxy
+) -> None:
+    container = server._store.container("usage-ingest", "usage")
+    sql = server._store._sql
+    sql.execute("BEGIN")
+    sql.executemany(
+        "INSERT INTO items VALUES (?, ?, ?, ?, 'e', 0, NULL, ?)",
+        (
+            (i, container.key, f'["p{i % 50}"]', f"i{i}", dumps(doc(f"i{i}", f"p{i % 50}", n=i)))
+            for i in range(1, 50_001)
+        ),
+    )
+    sql.execute("COMMIT")
+
+    started = time.perf_counter()
+    found = await rows(usage, "SELECT VALUE c.id FROM c WHERE c.n > 49990")
+    scanned = time.perf_counter() - started
+    started = time.perf_counter()
+    inside = await rows(usage, "SELECT VALUE COUNT(1) FROM c", partition_key="p7")
+    keys = [(f"i{i}", f"p{i % 50}") for i in range(1, 1001)]
+    read = await usage.read_items(keys)
+    narrow = time.perf_counter() - started
+
+    assert (len(found), inside, len(read)) == (10, [1000], 1000)
+    assert scanned < 5
+    assert narrow < 5
+
+
+def test_deeply_repeated_conditions_parse() -> None:
+    query = " OR ".join(f"c.id = '{i}'" for i in range(5000))
+    assert parse_query(f"{EVERYTHING} WHERE {query}", {}).where is not None
+
+
+# --- faults ---
+
+
+@pytest.mark.parametrize("status", [429, 449, 503, 408, 403, 500])
+async def test_a_fault_answers_its_status_and_does_nothing(
+    server: CosmosServer, usage: ContainerProxy, status: int
+) -> None:
+    await usage.read()
+    server.faults.add(Fault("create", "usage", status=status, retry_after_ms=1, count=None))
+
+    seen, _ = await status_of(usage.create_item(doc("a")))
+
+    assert seen == status
+    server.faults.clear()
+    await usage.create_item(doc("a"))
+
+
+async def test_a_throttled_request_says_when_to_come_back(
+    server: CosmosServer, usage: ContainerProxy
+) -> None:
+    server.faults.add(Fault(status=429, retry_after_ms=1234, substatus=3200, count=None))
+
+    with pytest.raises(CosmosHttpResponseError) as caught:
+        await usage.create_item(doc("a"))
+
+    assert caught.value.headers["x-ms-retry-after-ms"] == "1234"
+    assert caught.value.sub_status == 3200
+    assert {served.status for served in server.requests} == {429}
+
+
+async def test_skip_and_count_choose_the_requests(
+    server: CosmosServer, usage: ContainerProxy
+) -> None:
+    server.faults.add(Fault("create", skip=1, count=2, status=449))
+    outcomes = []
+    for name in "abcd":
+        try:
+            await usage.create_item(doc(name))
+        except CosmosHttpResponseError as error:
+            outcomes.append(error.status_code)
+        else:
+            outcomes.append(201)
+    assert outcomes == [201, 449, 449, 201]
+    assert await rows(usage, "SELECT VALUE c.id FROM c") == ["a", "d"]
+    assert server.counts() == {"create": 4, "query": 1}
+
+
+async def test_a_fault_can_be_for_another_container_or_operation(
+    server: CosmosServer, usage: ContainerProxy
+) -> None:
+    server.faults.add(Fault("create", "letters", status=500))
+    server.faults.add(Fault("query", status=449))
+
+    await usage.create_item(doc("a"))
+    await usage.read_item("a", "p")
+
+    status, _ = await status_of(rows(usage, "SELECT * FROM c"))
+    assert status == 449
+
+
+@pytest.mark.parametrize("status", [429, 449, 409])
+async def test_a_fault_inside_a_batch_commits_nothing(
+    server: CosmosServer, usage: ContainerProxy, status: int
+) -> None:
+    server.faults.add(Fault(inside=status, inside_index=1))
+    batch = [("create", (doc(name),)) for name in "abc"]
+
+    with pytest.raises(CosmosBatchOperationError) as caught:
+        await usage.execute_item_batch(batch, "p")
+
+    codes = [answer["statusCode"] for answer in caught.value.operation_responses]
+    assert codes == [424, status, 424]
+    assert await rows(usage, "SELECT * FROM c") == []
+    assert len(await usage.execute_item_batch(batch, "p")) == 3
+
+
+async def test_latency_delays_and_then_serves(server: CosmosServer, usage: ContainerProxy) -> None:
+    await usage.read()
+    server.faults.add(Fault("create", latency_seconds=0.2))
+    started = time.perf_counter()
+
+    await usage.create_item(doc("a"))
+
+    assert time.perf_counter() - started >= 0.2
+
+
+async def test_a_reset_connection_has_done_nothing(server: CosmosServer) -> None:
+    async with connect(server, retry_connect=0) as usage:
+        await usage.read()
+        server.faults.add(Fault("create", reset=True))
+
+        with pytest.raises(ServiceRequestError):
+            await usage.create_item(doc("a"))
+
+        assert await rows(usage, "SELECT * FROM c") == []
+
+
+async def test_a_lost_answer_was_committed(server: CosmosServer) -> None:
+    async with connect(server, retry_connect=0) as usage:
+        await usage.read()
+        server.faults.add(Fault("batch", lost_answer=True))
+        increment = [{"op": "incr", "path": "/n", "value": 1}]
+
+        with pytest.raises(ServiceRequestError):
+            await usage.execute_item_batch(
+                [("create", (doc("a"),)), ("patch", ("a", increment))], "p"
+            )
+
+        assert (await usage.read_item("a", "p"))["n"] == 1
+        assert [served.status for served in server.requests] == [0, 200]
+
+
+async def test_the_sdk_repeats_a_lost_write_by_itself(
+    server: CosmosServer, usage: ContainerProxy
+) -> None:
+    """Unless retry_connect is 0: a create is then a 409, and a lone increment counts twice."""
+    await fill(usage, doc("counter", n=0))
+    server.faults.add(Fault("create", lost_answer=True))
+    server.faults.add(Fault("patch", lost_answer=True))
+
+    with pytest.raises(CosmosResourceExistsError):
+        await usage.create_item(doc("a"))
+    patched = await usage.patch_item("counter", "p", [{"op": "incr", "path": "/n", "value": 1}])
+
+    assert patched["n"] == 2
+
+
+async def test_faults_are_set_listed_and_cleared_over_http(
+    server: CosmosServer, usage: ContainerProxy
+) -> None:
+    url = f"{server.endpoint}/_local/faults"
+    async with aiohttp.ClientSession() as http:
+        async with http.post(url, json={"operation": "read", "status": 449}) as answer:
+            assert answer.status == 200
+        status, _ = await status_of(usage.read_item("a", "p"))
+        assert status == 449
+        async with http.get(url) as answer:
+            (listed,) = (await answer.json())["faults"]
+            assert (listed["status"], listed["seen"]) == (449, 1)
+        async with http.delete(url) as answer:
+            assert await answer.json() == {"faults": []}
+        wrongs: list[Any] = [{"status": 429, "reset": True}, {"stauts": 1}, {}, []]
+        for wrong in [*wrongs, {"operation": "x", "status": 429}]:
+            async with http.post(url, json=wrong) as answer:
+                assert answer.status == 400, wrong
