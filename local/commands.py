@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from azure.eventhub import EventData
-from azure.eventhub.amqp import AmqpAnnotatedMessage
 from azure.eventhub.aio import EventHubProducerClient
+from azure.eventhub.amqp import AmqpAnnotatedMessage
 
 from local.traffic import Sent
 from usage_ingest.adapters.cosmos import Cosmos

@@ -242,7 +242,7 @@ def binary(content: bytes) -> bytes:
 
 
 def _variable(short_constructor: int, content: bytes) -> bytes:
-    if len(content) < 256:  # noqa: PLR2004 - what a one-byte size can say
+    if len(content) < 256:
         return bytes((short_constructor, len(content))) + content
     return struct.pack(">BI", short_constructor + 0x10, len(content)) + content
 

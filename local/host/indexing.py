@@ -167,7 +167,7 @@ def _timer(trigger: Mapping[str, Any], _settings: Mapping[str, str]) -> TimerBin
         raise HostError(f"schedule {schedule!r} is not an NCRONTAB expression of six fields")
     binding = TimerBinding(schedule, bool(trigger.get("runOnStartup")), monitor=True)
     first = binding.next_run(datetime.now(UTC))
-    every_minute_or_less_often = (binding.next_run(first) - first).total_seconds() >= 60  # noqa: PLR2004 - a minute
+    every_minute_or_less_often = (binding.next_run(first) - first).total_seconds() >= 60
     return TimerBinding(
         schedule,
         binding.run_on_startup,
