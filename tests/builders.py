@@ -2,13 +2,14 @@
 
 import itertools
 import uuid
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from usage_ingest.events.ingest import Batch
-from usage_ingest.ports import ReceivedEvent
+from usage_ingest.ports import PartitionProperties, ReceivedEvent
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
@@ -88,6 +89,41 @@ def make_ai_hub_event(**overrides: Any) -> dict[str, Any]:
         "responseTokens": 20,
         "totalTokens": 120,
     } | overrides
+
+
+class FakeHub:
+    """A hub reader over events in memory; `events` maps a partition to what it holds."""
+
+    namespace = "localhost"
+    hub = "usage"
+
+    def __init__(self, beginning: int = 0) -> None:
+        self.beginning = beginning
+        self.events: dict[str, list[ReceivedEvent]] = {"0": [], "1": []}
+
+    async def partition_ids(self) -> list[str]:
+        return sorted(self.events)
+
+    async def properties(self, partition_id: str) -> PartitionProperties:
+        held = self.events[partition_id]
+        last = held[-1].sequence_number if held else self.beginning - 1
+        time = held[-1].enqueued_time if held else NOON
+        assert last is not None
+        assert time is not None
+        return PartitionProperties(
+            beginning=self.beginning, last_enqueued=last, last_enqueued_time=time
+        )
+
+    async def read(
+        self, partition_id: str, first: int, last: int
+    ) -> AsyncIterator[Sequence[ReceivedEvent]]:
+        held = [each for each in self.events[partition_id] if (each.sequence_number or 0) >= first]
+        for each in held:
+            if (each.sequence_number or 0) < self.beginning:
+                continue
+            yield [each]
+            if (each.sequence_number or 0) >= last:
+                return
 
 
 def body(element: object) -> bytes:

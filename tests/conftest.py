@@ -12,8 +12,10 @@ from local.cosmos import CosmosServer
 from local.event_hubs import EventHubsServer, HubSpec
 from tests.builders import FrozenClock
 from usage_ingest import telemetry
+from usage_ingest.adapters.cosmos import Cosmos
 from usage_ingest.containers import CONTAINERS
-from usage_ingest.settings import Settings, load_settings
+from usage_ingest.ports import HubReader
+from usage_ingest.settings import load_settings
 from usage_ingest.wiring import App, build
 
 settings.register_profile(
@@ -35,12 +37,20 @@ class Stack:
     environment: dict[str, str]
     start: Callable[..., App]
     app: App
+    databases: int = 0
 
-    async def documents(self, container: str, **where: Any) -> list[dict[str, Any]]:
+    def new_database(self) -> str:
+        """Make an empty database beside the others; COSMOS_DATABASE names it."""
+        self.databases += 1
+        name = f"{DATABASE}-{self.databases}"
+        self.cosmos.provision(name, list(CONTAINERS))
+        return name
+
+    async def documents(
+        self, container: str, database: str = DATABASE, **where: Any
+    ) -> list[dict[str, Any]]:
         """Every document of a container with these fields, read through the SDK."""
-        from usage_ingest.adapters.cosmos import Cosmos  # noqa: PLC0415
-
-        cosmos = Cosmos(self.cosmos.endpoint, self.cosmos.key, DATABASE)
+        cosmos = Cosmos(self.cosmos.endpoint, self.cosmos.key, database)
         try:
             rows = cosmos.container(container).query_items("SELECT * FROM c")
             found = [dict(row) async for row in rows]
@@ -61,8 +71,11 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
         environment = make_environment(hubs.connection_string(), cosmos.endpoint, cosmos.key)
         apps: list[App] = []
 
-        def start(patience_seconds: float = 5.0, **overrides: str) -> App:
-            apps.append(build(make_settings(environment | overrides), clock, patience_seconds))
+        def start(
+            patience_seconds: float = 5.0, reader: HubReader | None = None, **overrides: str
+        ) -> App:
+            chosen = load_settings(environment | overrides)
+            apps.append(build(chosen, clock, reader, patience_seconds))
             return apps[-1]
 
         yield Stack(cosmos, hubs, clock, environment, start, start())
@@ -83,10 +96,6 @@ def make_environment(connection: str, endpoint: str, key: str) -> dict[str, str]
         "COSMOS_DATABASE": DATABASE,
         "ROLLUP_TAGS": "team",
     }
-
-
-def make_settings(environment: dict[str, str]) -> Settings:
-    return load_settings(environment)
 
 
 @pytest.fixture(autouse=True)

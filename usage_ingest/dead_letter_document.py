@@ -137,7 +137,7 @@ def spots_of(document: Mapping[str, Any]) -> set[Spot]:
 def to_ranges(spots: Iterable[Spot]) -> list[list[int]]:
     """Fold places into ranges: runs of elements first, then of events with equal runs."""
     folded: list[list[int]] = []
-    for number, first, last in _runs(sorted(spots)):
+    for number, first, last in _runs(sorted(set(spots))):
         previous = folded[-1] if folded else None
         if previous and previous[1] == number - 1 and previous[2:] == [first, last]:
             previous[1] = number

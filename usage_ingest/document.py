@@ -44,7 +44,7 @@ _PLAIN: Final = tuple(
 
 def time_text(moment: datetime) -> str:
     """Write a UTC time so that texts sort as the times do, to the microsecond."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def time_of(text: str) -> datetime:

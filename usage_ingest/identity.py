@@ -3,6 +3,7 @@
 Each value holds from a day on; days before it keep the value that they had. Pure.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ from usage_ingest.errors import ConfigError
 from usage_ingest.record_id import digest
 
 BEGINNING: Final = "0001-01-01"
+_SHARDS: Final = re.compile(r"[1-9][0-9]{0,3}")
 NOTICE_DAYS: Final = 3
 """A change starts at least this many days ahead: instances re-read the values hourly, and no
 event is dated more than 24 h after its enqueued time."""
@@ -39,8 +41,16 @@ class Identity:
         return max(held, key=lambda each: each.from_day).value if held else None
 
     def shards(self, subscription: str, day: str) -> int:
-        """Return how many logical partitions a subscription's day is spread over."""
-        return int(self.value(f"shards/{subscription}", day) or 1)
+        """Return how many logical partitions a subscription's day is spread over.
+
+        Raises:
+            ConfigError: What is stored is no whole number above zero.
+        """
+        name = f"shards/{subscription}"
+        value = self.value(name, day) or "1"
+        if not _SHARDS.fullmatch(value):
+            raise ConfigError(f"identity {name!r}: {value!r} on {day} is no number of shards")
+        return int(value)
 
     def hmac_key_id(self, day: str) -> str | None:
         """Return the id of the key that hashes what a day's events hold."""

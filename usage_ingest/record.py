@@ -99,6 +99,7 @@ USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage))
 NO_USAGE: Final = TokenUsage()
 NO_USAGE_HASH: Final = NO_USAGE.payload_hash()
 
+_WRITE: Final = "cache_write_input_tokens"
 _WRITE_LIFETIMES: Final = (
     "cache_write_5m_input_tokens",
     "cache_write_30m_input_tokens",
@@ -106,9 +107,9 @@ _WRITE_LIFETIMES: Final = (
     "cache_write_12h_input_tokens",
 )
 _PARTS: Final = (
-    ("input_tokens", ("cached_input_tokens", "cache_write_input_tokens")),
+    ("input_tokens", ("cached_input_tokens", _WRITE)),
     ("input_tokens", ("audio_input_tokens", "image_input_tokens", "text_input_tokens")),
-    ("cache_write_input_tokens", _WRITE_LIFETIMES),
+    (_WRITE, _WRITE_LIFETIMES),
     ("output_tokens", ("reasoning_output_tokens",)),
     ("output_tokens", ("audio_output_tokens", "image_output_tokens", "text_output_tokens")),
     (
@@ -122,10 +123,17 @@ _PARTS: Final = (
 def _impossible_parts(usage: TokenUsage) -> Iterable[str]:
     for whole, parts in _PARTS:
         limit = getattr(usage, whole)
-        if limit is not None and sum(getattr(usage, part) or 0 for part in parts) > limit:
+        if limit is not None and sum(_size(usage, part) for part in parts) > limit:
             yield from parts
-            if "cache_write_input_tokens" in parts:
+            if _WRITE in parts:
                 yield from _WRITE_LIFETIMES
+
+
+def _size(usage: TokenUsage, part: str) -> int:
+    """Return a part's tokens; cache writes may be reported by their lifetimes alone."""
+    if part == _WRITE and usage.cache_write_input_tokens is None:
+        return sum(getattr(usage, lifetime) or 0 for lifetime in _WRITE_LIFETIMES)
+    return getattr(usage, part) or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

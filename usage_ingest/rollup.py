@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from usage_ingest.record import USAGE_FIELDS, UsageRecord, UsageState
+from usage_ingest.record import USAGE_FIELDS, Source, UsageRecord, UsageState
 from usage_ingest.record_id import digest
 
 ROLLUP_TYPE: Final = "rollup"
@@ -126,7 +126,7 @@ def rollup_key(record: UsageRecord, tag_names: Iterable[str]) -> RollupKey:
         region=record.region,
         service_tier=record.service_tier,
         spillover=record.spillover_from is not None,
-        context_band=context_band(record.usage.input_tokens),
+        context_band=None if _is_summed(record) else context_band(record.usage.input_tokens),
         streaming=record.streaming,
         usage_estimated=record.usage_estimated,
         source=record.source.value,
@@ -139,7 +139,16 @@ def rollup_id(key_hash: str, slot: int) -> str:
 
 
 def increments(record: UsageRecord) -> dict[str, int]:
-    """Return what a record adds to its rollup."""
+    """Return what a record adds to its rollup; metrics add tokens and no requests."""
+    return ({} if _is_summed(record) else _request(record)) | record.usage.reported()
+
+
+def _is_summed(record: UsageRecord) -> bool:
+    """Whether the record sums up an unknown number of calls."""
+    return record.source is Source.METRICS
+
+
+def _request(record: UsageRecord) -> dict[str, int]:
     added = {"requests": 1}
     if record.status is not None and record.status >= _FAILED:
         added["failed_requests"] = 1
@@ -152,7 +161,6 @@ def increments(record: UsageRecord) -> dict[str, int]:
     if record.latency_ms is not None:
         added["latency_ms_sum"] = record.latency_ms
         added[_bucket(record.latency_ms)] = 1
-    added.update(record.usage.reported())
     return added
 
 

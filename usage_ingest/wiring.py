@@ -36,8 +36,20 @@ class App:
     close: Callable[[], Awaitable[None]]
 
 
-def build(settings: Settings, clock: Clock | None = None, patience_seconds: float = 60.0) -> App:
-    """Put the app together; connects at the first request only."""
+def build(
+    settings: Settings,
+    clock: Clock | None = None,
+    reader: HubReader | None = None,
+    patience_seconds: float = 60.0,
+) -> App:
+    """Put the app together; connects at the first request only.
+
+    Args:
+        settings: What the deployment says.
+        clock: Another clock, in tests.
+        reader: Another reader of the hub, in tests.
+        patience_seconds: How long a busy store is waited for before the host is to retry.
+    """
     from usage_ingest.adapters.cosmos import Cosmos, Patience
     from usage_ingest.adapters.cosmos_dead_letters import CosmosDeadLetters
     from usage_ingest.adapters.cosmos_ledger import CosmosLedger
@@ -56,7 +68,7 @@ def build(settings: Settings, clock: Clock | None = None, patience_seconds: floa
         Patience(patience_seconds),
     )
     connection = settings.event_hub_connection
-    reader = EventHubReader(
+    reader = reader or EventHubReader(
         settings.event_hub_name,
         settings.event_hub_reread_consumer_group,
         namespace=settings.namespace,

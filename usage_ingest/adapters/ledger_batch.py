@@ -67,6 +67,7 @@ class Plan:
     entries: list[Entry] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
     gains: dict[str, Gain] = field(default_factory=dict)
+    existing: dict[str, bool] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
         """Take an entry in: its document, and what its rollups gain or lose."""
@@ -90,11 +91,8 @@ class Plan:
         parts = (max(1, -(-len(each.counters) // PATCH_LIMIT)) for each in self.gains.values())
         return len(self.entries) + sum(parts)
 
-    def operations(self) -> tuple[list[Operation], list[str]]:
-        """Return new operations, and for those behind the entries the rollup's id.
-
-        They are made anew at each call: the SDK takes the options out of what it is given.
-        """
+    def operations(self) -> list[Operation]:
+        """Return the batch, made anew: the SDK takes the options out of what it is given."""
         made: list[Operation] = []
         for entry, document in zip(self.entries, self.documents, strict=True):
             if entry.replaces is None:
@@ -102,22 +100,31 @@ class Plan:
             else:
                 guard = {"if_match_etag": entry.replaces["_etag"]}
                 made.append(("replace", (document["id"], document), guard))
-        rollups: list[str] = []
-        for rollup, gain in self.gains.items():
-            for operation in self._rollup_operations(rollup, gain):
-                made.append(operation)
-                rollups.append(rollup)
-        return made, rollups
+        return [*made, *(operation for _, operation in self.rollup_operations())]
+
+    def rollup_operations(self) -> list[tuple[str, Operation]]:
+        """Return what is done to rollups, in order, each with the rollup's document id."""
+        return [
+            (rollup, operation)
+            for rollup, gain in self.gains.items()
+            for operation in self._rollup_operations(rollup, gain)
+        ]
 
     def _rollup_operations(self, rollup: str, gain: Gain) -> list[Operation]:
         counters = gain.settled()
-        counted = {each.replaces["rollup_id"] for each in self.entries if each.replaces}
-        exists = rollup in self.place.keys or rollup in counted
-        if exists and rollup not in self.place.absent:
+        if self._exists(rollup):
             return [("patch", (rollup, steps)) for steps in patches(counters)]
         partition = self.place.cosmos_partition_key
         document = rollup_document(gain.key, self.place.slot, partition, counters)
         return [("create", ({**document, "id": rollup},))]
+
+    def _exists(self, rollup: str) -> bool:
+        """Whether the rollup is taken to exist; decided once: others write meanwhile."""
+        if rollup not in self.existing:
+            counted = {each.replaces["rollup_id"] for each in self.entries if each.replaces}
+            known = rollup in self.place.keys or rollup in counted
+            self.existing[rollup] = known and rollup not in self.place.absent
+        return self.existing[rollup]
 
 
 def planned(entries: Sequence[Entry], place: Place) -> list[Plan]:

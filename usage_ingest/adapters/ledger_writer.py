@@ -101,7 +101,7 @@ class LedgerWriter:
 
         async def request() -> object:
             return await self._container.execute_item_batch(
-                plan.operations()[0],
+                plan.operations(),
                 partition_key=self._place.cosmos_partition_key,
             )
 
@@ -135,9 +135,8 @@ class LedgerWriter:
 
     async def _switch(self, plan: Plan, index: int, status: int, switches: int) -> None:
         """Create the rollup that a patch did not find; patch the one that is there already."""
-        operations, rollups = plan.operations()
-        rollup = rollups[index - len(plan.entries)]
-        kind = operations[index][0]
+        rollup, operation = plan.rollup_operations()[index - len(plan.entries)]
+        kind = operation[0]
         if switches > _MAX_SWITCHES or (kind, status) not in (
             ("patch", NOT_FOUND),
             ("create", CONFLICT),

@@ -18,7 +18,7 @@ _NAMES: Final = ("id", "model", "object", "service_tier", "created", "created_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What a response says; values are raw. `cut` says that its end is missing."""
+    """What a response says; values are raw. `cut` says that JSON in it could not be read."""
 
     id: Any = None
     model: Any = None
@@ -32,35 +32,37 @@ class Body:
 
 
 def read_body(written: str) -> Body:
-    """Read a JSON body or an SSE stream; what is neither has nothing to say."""
-    if _is_stream(written):
+    """Read a JSON body, an SSE stream or one event of it; what is neither has nothing to say."""
+    written = written.lstrip("\ufeff\r\n\t ")
+    if written.startswith((_DATA, "event:", "id:", "retry:", ":")):
         return _read_stream(written)
     parsed = _object(written)
     if parsed is None:
-        return Body(cut=written.lstrip().startswith("{"))
-    return _body(parsed, _usage(parsed), streamed=False, cut=False)
-
-
-def _is_stream(written: str) -> bool:
-    return written.lstrip("\ufeff\r\n ").startswith((_DATA, "event:", "id:", "retry:", ":"))
+        return Body(cut=written.startswith("{"))
+    response = _response(parsed)
+    return _body(response, _usage(response), streamed=False, cut=False)
 
 
 def _read_stream(written: str) -> Body:
-    """Fold a stream: names from the first chunk that has them, usage from the last."""
+    """Fold a stream: names and usage from the last chunk that has them.
+
+    Azure's first chunk has empty names and is created at 0; a response's service tier is `auto`
+    until it is completed.
+    """
     names: dict[str, Any] = {}
     usage: Mapping[str, Any] | None = None
     cut = False
     for text in _payloads(written):
-        if text == "[DONE]":
+        if text.strip() == "[DONE]":
             continue
         chunk = _object(text)
         if chunk is None:
             cut = True
             continue
-        inner = nested(chunk, "response") or chunk
-        for name in _NAMES:
-            if inner.get(name) is not None:
-                names.setdefault(name, inner[name])
+        inner = _response(chunk)
+        names |= {
+            name: inner[name] for name in _NAMES if inner.get(name) or inner.get(name) is False
+        }
         usage = _usage(inner) or usage
     return _body(names, usage, streamed=True, cut=cut)
 
@@ -84,6 +86,11 @@ def _object(text: str) -> dict[str, Any] | None:
     return parsed if isinstance(parsed, dict) else None
 
 
+def _response(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the response that an event of the Responses API wraps, else the object itself."""
+    return nested(event, "response") or event
+
+
 def _usage(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return nested(body, "usage") or None
 
@@ -96,7 +103,7 @@ def _body(
         model=names.get("model"),
         object=names.get("object"),
         service_tier=names.get("service_tier"),
-        created=names.get("created", names.get("created_at")),
+        created=names.get("created") or names.get("created_at"),
         background=names.get("background"),
         usage=usage,
         streamed=streamed,

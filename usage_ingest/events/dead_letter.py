@@ -81,7 +81,7 @@ def of_record(record: UsageRecord, reason: Reason) -> DeadLetter:
     if record.coordinates is None:
         raise ValueError(f"record {record.record_id} came by no hub")
     return DeadLetter(
-        letter_id=letter_id(record.coordinates, record.element, b""),
+        letter_id=letter_id(record.coordinates, record.element, record.record_id.encode()),
         reason=reason,
         coordinates=record.coordinates,
         element=record.element,

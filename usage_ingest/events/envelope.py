@@ -16,7 +16,6 @@ MAX_ELEMENTS: Final = 10_000
 """More elements than records could fit into the largest event (1 MB) are no usage events."""
 _BOM: Final = b"\xef\xbb\xbf"
 _OPEN: Final = {"{": "}", "[": "]"}
-_CUT_CHARACTER: Final = 3
 
 
 def elements(body: bytes) -> list[Any]:
@@ -50,7 +49,7 @@ def _parsed_slowly(body: bytes) -> Any:  # noqa: ANN401 - JSON is of any type
     try:
         written = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data" and error.start >= len(body) - _CUT_CHARACTER:
+        if error.reason == "unexpected end of data" and _is_cut(body[: error.start].decode()):
             raise InvalidEventError("truncated_json", "", "ends inside a character") from None
         raise InvalidEventError("not_utf8", "", f"byte {error.start} is not UTF-8") from None
     try:

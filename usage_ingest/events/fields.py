@@ -21,14 +21,14 @@ def text(value: object, limit: int = TEXT_LIMIT) -> str | None:
         clean = _UNPRINTABLE.sub("", value[: limit * 2]).strip()[:limit]
         return clean or None
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        return str(value)[:limit]
     return None
 
 
 def raw_id(value: object) -> str | None:
-    """Read an id for identity: as it was sent; empty or neither text nor number is None."""
+    """Read an id for identity: as it was sent; blank or neither text nor number is None."""
     if isinstance(value, str):
-        return value or None
+        return value if value.strip() else None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None

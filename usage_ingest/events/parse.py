@@ -37,6 +37,8 @@ def parse_event(
         found = elements(seen.body)
     except InvalidEventError as error:
         return [dead_letter(error, seen, None, rules)]
+    except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch
+        return [dead_letter(_defect(error), seen, None, rules)]
     one = read or _read
     return [
         _parse_element(each, Sighting(seen.hub, index, seen.body, seen.now), rules, one)
@@ -61,9 +63,12 @@ def _parse_element(
     except InvalidEventError as error:
         return dead_letter(error, seen, element, rules)
     except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch
-        # The text of a foreign exception may quote the event: only its type is kept.
-        defect = InvalidEventError("internal_error", "", type(error).__name__)
-        return dead_letter(defect, seen, element, rules)
+        return dead_letter(_defect(error), seen, element, rules)
+
+
+def _defect(error: Exception) -> InvalidEventError:
+    """Return our own defect; a foreign exception's text may quote the event: its type is kept."""
+    return InvalidEventError("internal_error", "", type(error).__name__)
 
 
 def dead_letter(

@@ -1,7 +1,8 @@
 """What a dead letter keeps of an element: its form, never a caller's text. Pure.
 
-Kept: keys (cut), types, numbers, and the text of names and ids on a list, where they stand at
-the top or in `usage`. Every other text becomes its length and, where there is a key, its HMAC.
+Kept: keys (cut), types, numbers, the text of names and ids on a list where they stand at the
+top, and counts that came as text. Every other text becomes its length and, where there is a key,
+its HMAC.
 """
 
 import math
@@ -26,8 +27,16 @@ _KEPT: Final = frozenset(
     tenantid clientappid time category resourceid level
     """.split()
 )
+_COUNTS: Final = frozenset(
+    """
+    prompt_tokens completion_tokens input_tokens output_tokens total_tokens cached_tokens
+    cache_write_tokens ttl_30m_tokens ttl_12h_tokens reasoning_tokens audio_tokens image_tokens
+    text_tokens accepted_prediction_tokens rejected_prediction_tokens
+    status latency_ms response_created
+    """.split()
+)
 _EXACT: Final = 2**53
-_COUNTS: Final = re.compile(r"-?\d{1,20}(\.\d{1,6})?")
+_COUNT: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,6})?")
 
 Hash = Callable[[str], str | None]
 
@@ -103,7 +112,8 @@ def _kept_list(walk: _Walk, value: list[Any], key: str, level: int) -> Any:  # n
 
 def _kept_text(walk: _Walk, value: str, key: str, level: int) -> Any:  # noqa: ANN401 - JSON
     listed = level == 1 and key.lower() in _KEPT and _NAME.fullmatch(value)
-    if listed or (not value) or _COUNTS.fullmatch(value):
+    counted = key in _COUNTS and _COUNT.fullmatch(value)
+    if listed or counted or not value:
         return value
     withheld: dict[str, Any] = {"~length": len(value)}
     if (mac := walk.hashed(value)) is not None:

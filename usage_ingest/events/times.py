@@ -54,9 +54,9 @@ def _readings(value: str | float) -> list[datetime]:
     if not isinstance(value, str):
         return _epoch(value)
     written = value.strip().replace("\u202f", " ").replace("\u00a0", " ")
-    if _ISO.match(written):
-        return _iso(written)
-    return _culture(written)
+    if _ISO.match(written) and (found := _iso(written)):
+        return found
+    return _culture(written)  # en-CA looks like ISO until its AM or PM
 
 
 def _epoch(seconds: float) -> list[datetime]:

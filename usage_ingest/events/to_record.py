@@ -123,7 +123,8 @@ def _has_own_identity(raw: RawIdentity) -> bool:
 
 
 def _usage(call: Call) -> tuple[TokenUsage, UsageState, set[Flag]]:
-    if call.method is not None and call.method.upper() == "GET" and not call.background:
+    is_poll = call.background and call.response_id  # all polls of a response are one record
+    if call.method is not None and call.method.upper() == "GET" and not is_poll:
         return NO_USAGE, UsageState.NONE, {Flag.READ_BACK} if call.usage else set()
     usage, consistent = (NO_USAGE, True)
     if call.usage:

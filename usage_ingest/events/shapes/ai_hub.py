@@ -52,7 +52,7 @@ def read(element: Mapping[str, Any]) -> Call:
         InvalidEventError: A count is bad, or it is a row that its streaming flow exported
             (those tokens count by the metrics).
     """
-    response_id = raw_id(element.get("id"))
+    response_id = _raw(element.get("id"))
     if response_id is not None and response_id.startswith(_STREAMING_EXPORT):
         raise InvalidEventError("counted_elsewhere", "id", "a row of its streaming export")
     fields: dict[str, Any] = {name: _value(element.get(key)) for name, key in _FIELDS}

@@ -43,6 +43,8 @@ _TEXTS: Final = (
     "error_reason",
 )
 _STATUS: Final = range(100, 600)
+_LATENCY: Final = range(2**31)
+"""Milliseconds, up to 24 days: a value beyond would spoil the sums for good."""
 
 
 def matches(element: Mapping[str, Any]) -> bool:
@@ -64,10 +66,13 @@ def read(element: Mapping[str, Any]) -> Call:
         raise InvalidEventError("unknown_usage", "usage", f"a {type(usage).__name__}")
     status, latency = _number(element, "status"), _number(element, "latency_ms")
     created = _number(element, "response_created")
+    streaming, background = flag(element.get("streaming")), flag(element.get("background"))
     odd = [
         _is_odd(element, "status", status if status in _STATUS else None),
-        _is_odd(element, "latency_ms", latency if latency is None or latency >= 0 else None),
+        _is_odd(element, "latency_ms", latency if latency in _LATENCY else None),
         _is_odd(element, "response_created", created),
+        _is_odd(element, "streaming", streaming),
+        _is_odd(element, "background", background),
     ]
     fields: dict[str, Any] = {name: text(element.get(name)) for name in _TEXTS}
     fields["tags"] = tags(element.get("tags"))
@@ -81,8 +86,8 @@ def read(element: Mapping[str, Any]) -> Call:
         event_time=_time(element.get("event_time")),
         created=created,
         usage=usage,
-        streaming=flag(element.get("streaming")),
-        background=flag(element.get("background")),
+        streaming=streaming,
+        background=background,
         method=fields["method"],
         status=None if odd[0] else status,
         odd=any(odd),
@@ -93,13 +98,13 @@ def _number(element: Mapping[str, Any], key: str) -> int | None:
     return whole(element.get(key))
 
 
-def _is_odd(element: Mapping[str, Any], key: str, read_as: int | None) -> bool:
+def _is_odd(element: Mapping[str, Any], key: str, read_as: object) -> bool:
     return read_as is None and element.get(key) not in (None, "")
 
 
 def _time(value: object) -> str | float | None:
-    if isinstance(value, bool) or value in (None, ""):
+    if value is None or value == "":
         return None
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
         return value
     raise InvalidEventError("impossible_time", "event_time", f"a {type(value).__name__}")
