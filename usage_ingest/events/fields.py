@@ -63,6 +63,12 @@ def whole(value: object) -> int | None:
     return None
 
 
+def within(value: int | None, bounds: range) -> int | None:
+    """Return the value where it lies in the range; None otherwise."""
+    # `None in range(...)` walks the whole range.
+    return value if value is not None and value in bounds else None
+
+
 def flag(value: object) -> bool | None:
     """Read a boolean that may have come as text."""
     if isinstance(value, bool):

@@ -10,7 +10,7 @@ from typing import Final
 
 from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.call import Call
-from usage_ingest.events.fields import text
+from usage_ingest.events.fields import text, within
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.events.times import event_time
 from usage_ingest.events.usage import read_usage
@@ -132,6 +132,6 @@ def _usage(call: Call) -> tuple[TokenUsage, UsageState, set[Flag]]:
     flags = set() if consistent else {Flag.INCONSISTENT_USAGE}
     if usage != NO_USAGE:
         return usage, UsageState.REPORTED, flags
-    if call.streaming and call.status in _OK:
+    if call.streaming and within(call.status, _OK):
         return usage, UsageState.AWAITING_METRICS, flags
     return usage, UsageState.NONE, flags

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.call import Call
-from usage_ingest.events.fields import flag, raw_id, tags, text, whole
+from usage_ingest.events.fields import flag, raw_id, tags, text, whole, within
 
 SCHEMA: Final = "usage-ingest/1"
 _FAMILY: Final = "usage-ingest/"
@@ -68,8 +68,8 @@ def read(element: Mapping[str, Any]) -> Call:
     created = _number(element, "response_created")
     streaming, background = flag(element.get("streaming")), flag(element.get("background"))
     odd = [
-        _is_odd(element, "status", status if status in _STATUS else None),
-        _is_odd(element, "latency_ms", latency if latency in _LATENCY else None),
+        _is_odd(element, "status", within(status, _STATUS)),
+        _is_odd(element, "latency_ms", within(latency, _LATENCY)),
         _is_odd(element, "response_created", created),
         _is_odd(element, "streaming", streaming),
         _is_odd(element, "background", background),

@@ -1,0 +1,259 @@
+"""What the host passed over is noticed, read again and stored; what cannot be is said."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from azure.eventhub import EventData
+from azure.eventhub.aio import EventHubProducerClient
+
+from tests.builders import NOON, FakeHub, body, make_event
+from tests.conftest import HUB, Stack
+from usage_ingest.events.gaps import close_gaps
+from usage_ingest.events.ingest import Batch
+from usage_ingest.events.progress import Progress
+from usage_ingest.ports import ReceivedEvent
+from usage_ingest.wiring import App
+
+RETENTION_DAYS = 7
+
+
+def fill(hub: FakeHub, events: list[object], partition_id: str = "0", first: int = 0) -> None:
+    """Put events into the hub, a second apart."""
+    hub.events[partition_id] += [
+        ReceivedEvent(body(each), number, NOON + timedelta(seconds=number))
+        for number, each in enumerate(events, first)
+    ]
+
+
+async def deliver(app: App, hub: FakeHub, first: int, last: int, partition_id: str = "0") -> None:
+    """Hand over events as the trigger does."""
+    chosen = [e for e in hub.events[partition_id] if first <= (e.sequence_number or 0) <= last]
+    await app.ingest.batch(Batch(partition_id, chosen))
+
+
+async def progress_of(app: App, partition_id: str = "0") -> Progress:
+    found = [each for each in await app.progress.all() if not each.archived]
+    return next(each for each in found if each.partition_id == partition_id)
+
+
+async def requests(stack: Stack) -> int:
+    return len(await stack.documents("usage", type="usage"))
+
+
+@pytest.fixture
+def hub() -> FakeHub:
+    return FakeHub()
+
+
+async def test_events_that_a_host_skipped_are_found_and_stored(stack: Stack, hub: FakeHub) -> None:
+    """The host advanced its checkpoint over 3 to 6 and went on with 7."""
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(10)])
+    await deliver(app, hub, 0, 2)
+    await deliver(app, hub, 7, 9)
+    noticed = await progress_of(app)
+
+    outcome = await close_gaps(app.ingest, RETENTION_DAYS)
+
+    left = await progress_of(app)
+    assert [(gap.first, gap.last) for gap in noticed.open_gaps] == [(3, 6)]
+    assert outcome.records_stored == 4
+    assert left.open_gaps == ()
+    assert left.stored_through == 9
+    assert await requests(stack) == 10
+
+
+async def test_events_before_the_first_batch_are_a_gap_too(stack: Stack, hub: FakeHub) -> None:
+    """Without progress the partition's beginning is where storing should have begun."""
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(6)])
+
+    await deliver(app, hub, 4, 5)
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    assert await requests(stack) == 6
+
+
+async def test_a_tail_that_nobody_stored_is_found_after_ten_minutes(
+    stack: Stack, hub: FakeHub
+) -> None:
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(5)])
+    await deliver(app, hub, 0, 1)
+
+    await close_gaps(app.ingest, RETENTION_DAYS)
+    early = await requests(stack)
+    stack.clock.move(minutes=11)
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    assert early == 2
+    assert await requests(stack) == 5
+    assert (await progress_of(app)).open_gaps == ()
+
+
+async def test_a_host_that_is_merely_behind_leaves_no_gap(stack: Stack, hub: FakeHub) -> None:
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(9)])
+    for number in range(9):
+        await deliver(app, hub, number, number)
+        stack.clock.move(minutes=8)
+        outcome = await close_gaps(app.ingest, RETENTION_DAYS)
+        assert outcome.records_stored == 0
+
+    assert (await progress_of(app)).lag == 0
+
+
+async def test_a_late_delivery_of_a_closed_tail_is_no_recreated_hub(
+    stack: Stack, hub: FakeHub
+) -> None:
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(5)])
+    await deliver(app, hub, 0, 1)
+    await close_gaps(app.ingest, RETENTION_DAYS)
+    stack.clock.move(minutes=11)
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    await deliver(app, hub, 2, 4)
+
+    assert (await progress_of(app)).generation == 1
+    assert await requests(stack) == 5
+
+
+async def test_what_retention_deleted_stays_as_a_lost_gap(stack: Stack, hub: FakeHub) -> None:
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(10)])
+    await deliver(app, hub, 0, 1)
+    await deliver(app, hub, 8, 9)
+    hub.beginning = 5
+
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    left = await progress_of(app)
+    assert [(gap.first, gap.last) for gap in left.lost_gaps] == [(2, 4)]
+    assert left.open_gaps == ()
+    assert await requests(stack) == 7
+
+
+async def test_numbers_that_never_were_close_as_empty(stack: Stack, hub: FakeHub) -> None:
+    app = stack.start(reader=hub)
+    fill(hub, [make_event()])
+    fill(hub, [make_event()], first=40)
+    await deliver(app, hub, 0, 40)
+
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    left = await progress_of(app)
+    assert (left.open_gaps, left.lost_gaps) == ((), ())
+
+
+async def test_a_hub_recreated_under_the_same_name_is_noticed_by_its_end(
+    stack: Stack, hub: FakeHub
+) -> None:
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(10)])
+    await deliver(app, hub, 0, 9)
+    hub.events["0"].clear()
+    fill(hub, [make_event() for _ in range(3)])
+
+    await close_gaps(app.ingest, RETENTION_DAYS)
+    stack.clock.move(minutes=11)
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    assert (await progress_of(app)).generation == 2
+    assert [each.generation for each in await app.progress.all() if each.archived] == [1]
+    assert await requests(stack) == 13
+
+
+async def test_a_hub_recreated_under_the_same_name_is_noticed_by_its_events(
+    stack: Stack, hub: FakeHub
+) -> None:
+    """Numbers at or below the mark, enqueued after it: events whose ids are their coordinates."""
+    app = stack.start(reader=hub)
+    anonymous = {"schema": "usage-ingest/1", "usage": None}
+    fill(hub, [anonymous] * 4)
+    await deliver(app, hub, 0, 3)
+    hub.events["0"] = [
+        ReceivedEvent(each.body, each.sequence_number, NOON + timedelta(hours=1))
+        for each in hub.events["0"][:2]
+    ]
+
+    await deliver(app, hub, 0, 1)
+
+    fresh = await progress_of(app)
+    assert (fresh.generation, fresh.stored_through) == (2, 1)
+    assert await requests(stack) == 6
+
+
+async def test_the_mark_moving_while_the_hub_is_looked_at_is_no_recreated_hub(
+    stack: Stack, hub: FakeHub
+) -> None:
+    app, other = stack.start(reader=hub), stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(4)])
+    await deliver(app, hub, 0, 0)
+    await close_gaps(app.ingest, RETENTION_DAYS)
+    await deliver(other, hub, 1, 3)
+
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    assert (await progress_of(app)).generation == 1
+    assert (await progress_of(app)).stored_through == 3
+
+
+async def test_batches_without_a_partition_id_stop_the_re_reading(
+    stack: Stack, hub: FakeHub
+) -> None:
+    """What has no id of its own would be stored under another identity by a re-read."""
+    app = stack.start(reader=hub)
+    fill(hub, [{"schema": "usage-ingest/1", "usage": None}] * 3)
+    await app.ingest.batch(Batch(None, hub.events["0"][:2]))
+
+    for _ in range(2):
+        await close_gaps(app.ingest, RETENTION_DAYS)
+        stack.clock.move(minutes=11)
+
+    assert await requests(stack) == 2
+    stack.clock.move(days=8)
+    for _ in range(2):
+        await close_gaps(app.ingest, RETENTION_DAYS)
+        stack.clock.move(minutes=11)
+    assert (await progress_of(app)).stored_through == 2
+
+
+async def send(stack: Stack, partition_id: str, *events: object) -> None:
+    client = EventHubProducerClient.from_connection_string(
+        stack.hubs.connection_string(), eventhub_name=HUB
+    )
+    async with client:
+        await client.send_batch(
+            [EventData(body(each)) for each in events], partition_id=partition_id
+        )
+
+
+async def test_a_gap_is_closed_over_the_real_event_hubs_client(stack: Stack) -> None:
+    events = [make_event() for _ in range(700)]
+    await send(stack, "1", *events)
+    stack.clock.moment = datetime.now(UTC)
+    received = [ReceivedEvent(body(events[n]), n, stack.clock.now()) for n in (0, 699)]
+    await stack.app.ingest.batch(Batch("1", received))
+
+    outcome = await close_gaps(stack.app.ingest, RETENTION_DAYS)
+
+    assert outcome.records_stored == 698
+    assert (await progress_of(stack.app, "1")).open_gaps == ()
+    assert await requests(stack) == 700
+
+
+async def test_what_the_real_hub_deleted_is_lost(stack: Stack) -> None:
+    stack.clock.moment = datetime.now(UTC)
+    events = [make_event() for _ in range(10)]
+    await send(stack, "0", *events)
+    received = [ReceivedEvent(body(events[9]), 9, stack.clock.now())]
+    await close_gaps(stack.app.ingest, RETENTION_DAYS)
+    await stack.app.ingest.batch(Batch("0", received))
+    stack.hubs.delete_through(HUB, "0", 3)
+
+    await close_gaps(stack.app.ingest, RETENTION_DAYS)
+
+    left = await progress_of(stack.app)
+    assert [(gap.first, gap.last) for gap in left.lost_gaps] == [(0, 3)]
+    assert await requests(stack) == 6

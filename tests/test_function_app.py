@@ -1,0 +1,324 @@
+"""The functions as the host sees them: bindings, annotations, real func.* objects in and out."""
+
+import functools
+import inspect
+import json
+import subprocess
+import sys
+import typing
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import azure.functions as func
+import pytest
+from azure.functions import eventhub, meta
+
+import function_app
+from local.cosmos import Fault
+from tests.builders import NOON, body, make_event
+from tests.conftest import Stack
+from usage_ingest import wiring
+
+EXPECTED: dict[str, dict[str, Any]] = {
+    "ingest_usage_events": {
+        "type": "eventHubTrigger",
+        "name": "events",
+        "eventHubName": "%EVENT_HUB_NAME%",
+        "connection": "EventHubConnection",
+        "consumerGroup": "%EVENT_HUB_CONSUMER_GROUP%",
+        "cardinality": "MANY",
+        "dataType": "BINARY",
+        "direction": "IN",
+    },
+    "close_gaps": {
+        "type": "timerTrigger",
+        "name": "timer",
+        "schedule": "%CLOSE_GAPS_SCHEDULE%",
+        "runOnStartup": False,
+        "direction": "IN",
+    },
+    "usage_summary": {"route": "v1/usage/summary", "methods": ["GET"], "authLevel": "FUNCTION"},
+    "health": {"route": "v1/health", "methods": ["GET"], "authLevel": "ANONYMOUS"},
+    "status": {"route": "v1/status", "methods": ["GET"], "authLevel": "FUNCTION"},
+}
+HEAVY = ("azure.cosmos", "azure.eventhub", "azure.identity", "azure.monitor", "aiohttp", "pydantic")
+
+
+@functools.cache  # the library indexes an app once in a process
+def functions() -> dict[str, Any]:
+    return {each.get_function_name(): each for each in function_app.app.get_functions()}
+
+
+def test_the_bindings_are_those_expected() -> None:
+    found = {
+        name: json.loads(json.dumps(each.get_trigger().get_dict_repr(), default=str))
+        for name, each in functions().items()
+    }
+
+    assert found.keys() == EXPECTED.keys()
+    for name, expected in EXPECTED.items():
+        spelled = {key: _plain(value) for key, value in found[name].items()}
+        assert {key: spelled[key] for key in expected} == expected, name
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.rsplit(".", 1)[-1] if isinstance(value, str) and "." in value[:14] else value
+
+
+def test_the_trigger_retries_without_limit() -> None:
+    """With a limit the host would advance its checkpoint over events that nobody stored."""
+    retry = functions()["ingest_usage_events"].get_settings_dict("retry_policy")
+
+    assert retry["max_retry_count"] == "-1"
+    assert retry["strategy"] == "exponential_backoff"
+
+
+def test_the_annotations_are_as_the_runtime_wants_them() -> None:
+    """It refuses list[EventHubEvent], names that exist for type checkers only, other returns."""
+    for name, each in functions().items():
+        user_function = each.get_user_function()
+        hints = typing.get_type_hints(user_function)
+        trigger = each.get_trigger().name
+
+        assert list(inspect.signature(user_function).parameters) == [trigger], name
+        assert inspect.iscoroutinefunction(user_function), name
+        if name == "ingest_usage_events":
+            assert typing.get_origin(user_function.__annotations__["events"]) is list
+            assert str(user_function.__annotations__["events"]).startswith("typing.List[")
+            assert hints["return"] is type(None)
+        elif name != "close_gaps":
+            assert hints["return"] is func.HttpResponse
+
+
+def test_there_is_one_function_app_under_one_name() -> None:
+    found = [
+        name for name, value in vars(function_app).items() if isinstance(value, func.FunctionApp)
+    ]
+
+    assert found == ["app"]
+
+
+def test_importing_the_app_needs_no_settings_and_no_sdk() -> None:
+    code = f"import function_app, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={}
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+async def running(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
+    """The process's own app over the stand-ins, as the environment names them."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    yield stack
+    await wiring.stop()
+
+
+def delivered(*bodies: bytes, first: int = 0, context: bool = True) -> list[func.EventHubEvent]:
+    """Decode a batch with the library's own converter, from what the host sends."""
+    properties = [
+        {
+            "SequenceNumber": number,
+            "Offset": str(number * 100),
+            "EnqueuedTimeUtc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        }
+        for number in range(first, first + len(bodies))
+    ]
+    metadata = {
+        "SystemPropertiesArray": meta.Datum(json.dumps(properties), "json"),
+        "PropertiesArray": meta.Datum(json.dumps([{} for _ in bodies]), "json"),
+    }
+    if context:
+        partition = {"PartitionId": "1", "EventHubName": "usage", "ConsumerGroup": "functions"}
+        metadata["PartitionContext"] = meta.Datum(json.dumps(partition), "json")
+    data = meta.Datum(Bytes(list(bodies)), "collection_bytes")
+    events: list[func.EventHubEvent] = eventhub.EventHubTriggerConverter.decode(
+        data, trigger_metadata=metadata
+    )
+    return events
+
+
+class Bytes:
+    """What the worker's protocol message looks like to the converter."""
+
+    def __init__(self, found: list[bytes]) -> None:
+        self.bytes = found
+
+
+async def test_a_delivered_batch_is_stored_with_its_partition(running: Stack) -> None:
+    now = datetime.now(UTC).isoformat()
+
+    await function_app.ingest_usage_events(
+        delivered(body(make_event(event_time=now)), b"", b"\xff\xfe", first=5)
+    )
+
+    ledger = await running.documents("usage", type="usage")
+    letters = await running.documents("dead-letters", type="dead_letter")
+    progress = await running.documents("state", type="progress")
+    assert [(each["partition_id"], each["sequence_number"]) for each in ledger] == [("1", 5)]
+    assert sorted(each["reason"] for each in letters) == ["not_json", "not_utf8"]
+    assert [(each["partition_id"], each["stored_through"]) for each in progress] == [("1", 7)]
+
+
+async def test_a_batch_without_partition_context_is_stored_all_the_same(running: Stack) -> None:
+    now = datetime.now(UTC).isoformat()
+
+    await function_app.ingest_usage_events(
+        delivered(body(make_event(event_time=now)), first=5, context=False)
+    )
+
+    progress = await running.documents("state", type="progress")
+    assert len(await running.documents("usage", type="usage")) == 1
+    assert [each["partition_id"] for each in progress] == ["-"]
+
+
+async def test_a_store_that_cannot_write_makes_the_trigger_raise(running: Stack) -> None:
+    running.cosmos.faults.add(Fault(operation="batch", count=None, status=403))
+
+    with pytest.raises(Exception, match="refuses this identity"):
+        await function_app.ingest_usage_events(delivered(body(make_event())))
+
+
+async def test_the_timer_watches_every_partition(running: Stack) -> None:
+    await function_app.close_gaps(typing.cast("func.TimerRequest", None))
+
+    progress = await running.documents("state", type="progress")
+    assert sorted(each["partition_id"] for each in progress) == ["0", "1"]
+
+
+def request(path: str, **params: str) -> func.HttpRequest:
+    return func.HttpRequest("GET", f"http://localhost/api/v1/{path}", params=params, body=b"")
+
+
+def content(answer: func.HttpResponse) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(answer.get_body())
+    return found
+
+
+async def test_the_summary_shows_what_was_stored(running: Stack) -> None:
+    events = [make_event(tags={"team": name}) for name in ("benefits", "benefits", "payroll")]
+    await running.app.ingest.batch(make_numbered(*events))
+
+    answer = await function_app.usage_summary(
+        request(
+            "usage/summary", start_date="2026-11-20", end_date="2026-11-20", group_by="tag:team"
+        )
+    )
+
+    found = content(answer)
+    assert answer.status_code == 200
+    assert found["totals"]["requests"] == 3
+    assert found["totals"]["audio_input_tokens"] is None
+    assert found["totals"]["reasoning_output_tokens"] == 0
+    assert {each["key"]["tag:team"]: each["input_tokens"] for each in found["groups"]} == {
+        "benefits": 200,
+        "payroll": 100,
+    }
+
+
+def make_numbered(*events: object) -> Any:
+    from tests.builders import make_batch  # noqa: PLC0415 - only here
+
+    return make_batch(*events, enqueued=NOON)
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"subscription": "hr-copilot"}, 2),
+        ({"subscription": "hr-copilot,other"}, 3),
+        ({"tag:team": "benefits"}, 2),
+        ({"app": "-"}, 1),
+        ({"streaming": "false", "model": "gpt-4o-2024-11-20"}, 3),
+        ({"streaming": "true"}, 0),
+    ],
+)
+async def test_filters_are_applied_in_the_store(
+    running: Stack, filters: dict[str, str], expected: int
+) -> None:
+    await running.app.ingest.batch(
+        make_numbered(
+            make_event(),
+            make_event(tags={"team": "payroll"}, app_id=None),
+            make_event(subscription_id="other"),
+        )
+    )
+
+    answer = await function_app.usage_summary(
+        request("usage/summary", start_date="2026-11-20", end_date="2026-11-20", **filters)
+    )
+
+    assert content(answer)["totals"]["requests"] == expected
+
+
+async def test_the_summary_comes_as_csv(running: Stack) -> None:
+    await running.app.ingest.batch(make_numbered(make_event(subscription_id="=cmd")))
+
+    answer = await function_app.usage_summary(
+        request(
+            "usage/summary",
+            start_date="2026-11-20",
+            end_date="2026-11-20",
+            group_by="subscription",
+            format="csv",
+        )
+    )
+
+    assert answer.mimetype == "text/csv"
+    assert answer.get_body().decode().splitlines()[1].startswith("'=cmd,1,")
+
+
+async def test_a_bad_parameter_is_named(running: Stack) -> None:
+    answer = await function_app.usage_summary(request("usage/summary", group_by="colour"))
+
+    found = content(answer)
+    assert answer.status_code == 400
+    assert answer.mimetype == "application/problem+json"
+    assert found["parameter"] == "group_by"
+    assert "subscription" in found["detail"]
+    del running
+
+
+async def test_a_store_that_is_down_is_said_with_a_time_to_retry(
+    running: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring._Running, "app", running.start(patience_seconds=0.1))
+    running.cosmos.faults.add(Fault(operation=None, count=None, status=503))
+
+    summary = await function_app.usage_summary(request("usage/summary"))
+    health = await function_app.health(request("health"))
+    status = await function_app.status(request("status"))
+
+    assert (summary.status_code, summary.headers["Retry-After"]) == (503, "30")
+    assert content(summary)["title"] == "Temporarily unavailable"
+    assert (health.status_code, content(health)) == (503, {"status": "not ok"})
+    assert content(status)["dependencies"]["cosmos_db"]["ok"] is False
+
+
+async def test_missing_settings_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EventHubConnection", "EVENT_HUB_NAME", "COSMOS_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+
+    summary = await function_app.usage_summary(request("usage/summary"))
+    health = await function_app.health(request("health"))
+
+    assert summary.status_code == 500
+    assert "EVENT_HUB_NAME: is missing" in content(summary)["detail"]
+    assert "COSMOS_ENDPOINT: is missing" in content(summary)["detail"]
+    assert content(health) == {"status": "not ok"}
+
+
+async def test_status_shows_partitions_and_dead_letters(running: Stack) -> None:
+    await running.app.ingest.batch(make_numbered(make_event(), b"broken"))
+    await function_app.close_gaps(typing.cast("func.TimerRequest", None))
+
+    found = content(await function_app.status(request("status")))
+
+    assert found["dead_letters"] == {"open": {"not_json": 1}, "closed": {}, "total_open": 1}
+    assert [each["partition_id"] for each in found["event_hub"]["partitions"]] == ["0", "1"]
