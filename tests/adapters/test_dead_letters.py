@@ -27,7 +27,7 @@ async def counted(stack: Stack, database: str = "usage-ingest") -> Counter[str]:
 async def kept(stack: Stack, database: str = "usage-ingest") -> int:
     """How many elements are held, singly or in ranges."""
     found = await stack.documents("dead-letters", database)
-    single = sum(each["type"] == "dead_letter" for each in found)
+    single = len([each for each in found if each["type"] == "dead_letter"])
     ranges = [each for each in found if each["type"] == "dead_letter_ranges"]
     return single + sum(len(spots_of(each)) for each in ranges)
 

@@ -1,0 +1,147 @@
+"""`python -m local` as a person uses it: whole processes, real ports."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.environment import Ports, free_ports
+from tests.builders import make_event
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "local",
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+async def run(*arguments: str, **environment: str) -> tuple[int, str]:
+    process = await start(*arguments, **environment)
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
+    read = ""
+    while text not in read:
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        assert line, f"ended before it said {text!r}:\n{read}"
+        read += line.decode()
+    return read
+
+
+def get(ports: Ports, path: str) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{ports.http}/api/v1/{path}"
+    with urllib.request.urlopen(url) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+async def until_requests(ports: Ports, at_least: int) -> dict[str, Any]:
+    while True:
+        summary = await asyncio.to_thread(get, ports, "usage/summary?group_by=subscription")
+        if summary["totals"]["requests"] >= at_least:
+            return summary
+        await asyncio.sleep(0.2)
+
+
+@pytest.fixture
+async def up(tmp_path: Path) -> AsyncIterator[tuple[Ports, asyncio.subprocess.Process, list[str]]]:
+    ports = free_ports()
+    arguments = [
+        *("up", "--data", str(tmp_path / "files"), "--no-demo"),
+        *("--event-hubs-port", str(ports.event_hubs)),
+        *("--cosmos-port", str(ports.cosmos), "--http-port", str(ports.http)),
+    ]
+    process = await start(*arguments)
+    await read_until(process, "Ctrl-C stops everything")
+    yield ports, process, arguments
+    if process.returncode is None:
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
+
+
+async def test_what_is_sent_is_summed_and_survives_a_restart(
+    up: tuple[Ports, asyncio.subprocess.Process, list[str]], tmp_path: Path
+) -> None:
+    ports, process, arguments = up
+    settings = ports.settings("0 */5 * * * *")
+    now = datetime.now(UTC).isoformat()
+    lines = tmp_path / "events.jsonl"
+    lines.write_text(
+        "\n".join([json.dumps(make_event(event_time=now)) for _ in range(5)] + ["{broken"])
+    )
+
+    sent = await run("send", str(lines), **settings)
+    summary = await until_requests(ports, 5)
+    shown = await run("containers", **settings)
+    process.send_signal(signal.SIGINT)
+    output, _ = await process.communicate()
+
+    assert sent == (0, "published 6 events\n")
+    assert [each["key"] for each in summary["groups"]] == [{"subscription": "hr-copilot"}]
+    assert summary["totals"]["input_tokens"] == 500
+    assert "5 usage" in shown[1]
+    assert (process.returncode, "Traceback" in output.decode()) == (0, False)
+
+    again = await start(*arguments)
+    await read_until(again, "Ctrl-C stops everything")
+    summary = await until_requests(ports, 5)
+    again.send_signal(signal.SIGTERM)
+    await again.communicate()
+    assert summary["totals"]["requests"] == 5
+
+
+async def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        code, output = await run("up", "--data", str(tmp_path), "--http-port", str(port))
+
+    assert code == 1
+    assert f"port {port} is in use" in output
+    assert "--http-port" in output
+    assert "Traceback" not in output
+
+
+async def test_a_host_without_settings_names_what_is_missing(tmp_path: Path) -> None:
+    empty = dict.fromkeys(("EventHubConnection", "COSMOS_ENDPOINT", "EVENT_HUB_NAME"), "")
+
+    code, output = await run("host", "--data", str(tmp_path), **empty)
+
+    assert code == 1
+    assert "EVENT_HUB_NAME: is missing" in output
+    assert "COSMOS_ENDPOINT: is missing" in output
+    assert "Traceback" not in output
+
+
+async def test_commands_without_a_stack_say_what_does_not_answer(tmp_path: Path) -> None:
+    settings = free_ports().settings("0 */5 * * * *")
+
+    code, output = await run("containers", **settings)
+
+    assert code == 1
+    assert "Traceback" not in output
+    del tmp_path
