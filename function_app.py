@@ -111,7 +111,13 @@ async def status(req: func.HttpRequest) -> func.HttpResponse:
     del req
     try:
         running = wiring.running()
-        found = await read_status(running.reports, running.progress, running.reader, running.clock)
+        found = await read_status(
+            running.reports,
+            running.progress,
+            running.reader,
+            running.clock,
+            running.settings.dead_letter_ttl_days,
+        )
     except UsageIngestError as error:
         return _problem(error)
     return _json(found)

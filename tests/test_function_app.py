@@ -224,7 +224,7 @@ async def test_the_summary_shows_what_was_stored(running: Stack) -> None:
 def make_numbered(*events: object) -> Any:
     from tests.builders import make_batch  # noqa: PLC0415 - only here
 
-    return make_batch(*events, enqueued=NOON)
+    return make_batch(*events, enqueued=datetime.now(UTC))
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,32 @@
 """The verb behind the status page: dependencies, lag and gaps by partition, dead letters."""
 
 from collections.abc import Awaitable
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any
 
 from usage_ingest.completeness import DeadLetterCounts, hub_state
 from usage_ingest.document import time_text
 from usage_ingest.errors import UsageIngestError
 from usage_ingest.ports import Clock, HubReader, ProgressStore, ReportReader
 
-_FIRST_DAY: Final = "0001-01-01"
-_LAST_DAY: Final = "9999-12-31"
-
 
 async def status(
-    reports: ReportReader, progress: ProgressStore, reader: HubReader, clock: Clock
+    reports: ReportReader,
+    progress: ProgressStore,
+    reader: HubReader,
+    clock: Clock,
+    dead_letter_days: int,
 ) -> dict[str, Any]:
-    """Return the state of everything, ready for JSON; a dependency that fails is part of it."""
+    """Return the state of everything, ready for JSON; a dependency that fails is part of it.
+
+    Args:
+        reports: Reads the counts of dead letters.
+        progress: How far each partition is stored.
+        reader: Asked whether the hub answers.
+        clock: The time.
+        dead_letter_days: How long dead letters are kept: older ones cannot be replayed and are
+            left to the summaries of their days.
+    """
     dependencies = {
         "cosmos_db": await _state(reports.check()),
         "event_hubs": await _state(reader.partition_ids()),
@@ -28,10 +39,14 @@ async def status(
     if not dependencies["cosmos_db"]["ok"]:
         return found
     dead_letters = DeadLetterCounts()
-    async for document in reports.dead_letter_counts(_FIRST_DAY, _LAST_DAY):
+    today = clock.now().date()
+    first = today - timedelta(days=dead_letter_days)
+    last = today + timedelta(days=1)
+    async for document in reports.dead_letter_counts(first.isoformat(), last.isoformat()):
         dead_letters.add(document)
     return {
         **found,
+        "dead_letters_since": first.isoformat(),
         "event_hub": hub_state(await progress.all()),
         "dead_letters": dead_letters.listed(),
     }
