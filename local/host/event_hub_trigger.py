@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 from azure.eventhub.aio import EventHubConsumerClient
 
 from local.host.event_batch import decode_batch
+from local.host.partition_reader import (
+    HubLostError,
+    PartitionReader,
+    PartitionRefusedError,
+    partition_ids,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,14 +30,6 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
-_SIGN_OF_LIFE_SECONDS = 2.0  # an idle reader shows so often that it is connected
-_SILENCE_SECONDS = 15.0
-_FROM_THE_BEGINNING = "-1"
-_OWNER_LEVEL = 0  # the host's readers are exclusive: the latest of a consumer group wins
-
-
-class _RefusedError(Exception):
-    """The hub answers, but not for this partition."""
 
 
 class EventHubTrigger:
@@ -53,6 +51,7 @@ class EventHubTrigger:
         self.invoker = invoker
         self.checkpoint_on_failure = checkpoint_on_failure
         self.state = state
+        self._credential: Any = None
         self._lost: dict[str, str] = {}
 
     @property
@@ -66,34 +65,51 @@ class EventHubTrigger:
 
     async def run(self) -> None:
         """Read until cancelled; never raises for a hub that is away."""
-        credential = None if self.hub.connection_string else _developer_identity()
-        client = _client(self.hub, credential)
         try:
             async with asyncio.TaskGroup() as partitions:
-                for partition_id in await self._partition_ids(client):
-                    partitions.create_task(_Partition(self, client, partition_id).run())
+                for partition_id in await self._partition_ids():
+                    partitions.create_task(_Partition(self, partition_id).run())
         finally:
-            await client.close()
-            if credential is not None:
-                await credential.close()
+            if self._credential is not None:
+                await self._credential.close()
 
-    async def _partition_ids(self, client: EventHubConsumerClient) -> list[str]:
+    def client(self) -> EventHubConsumerClient:
+        """Return a new client; the SDK's own are of no use once a receiver was broken off."""
+        # No retries within the SDK: it is silent about them, and the partitions try on anyway.
+        if self.hub.connection_string:
+            return EventHubConsumerClient.from_connection_string(
+                self.hub.connection_string,
+                consumer_group=self.hub.consumer_group,
+                eventhub_name=self.hub.hub,
+                retry_total=0,
+            )
+        if self._credential is None:
+            self._credential = _developer_identity()
+        return EventHubConsumerClient(
+            self.hub.namespace,
+            self.hub.hub,
+            self.hub.consumer_group,
+            self._credential,
+            retry_total=0,
+        )
+
+    async def _partition_ids(self) -> list[str]:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                partition_ids = await client.get_partition_ids()
-            except Exception as error:  # noqa: BLE001 - the SDK raises many kinds
+                found = await partition_ids(self.client())
+            except HubLostError as error:
                 self.note_lost("", error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             else:
                 self.note_found("")
-                return partition_ids
+                return found
 
-    def note_lost(self, reader: str, error: Exception) -> None:
+    def note_lost(self, reader: str, error: HubLostError) -> None:
         """Say once per outage, not once per partition and attempt, that the hub is away."""
-        reason = str(error).partition("\n")[0]
-        news = isinstance(error, _RefusedError) and self._lost.get(reader) != reason
+        reason = str(error)
+        news = isinstance(error, PartitionRefusedError) and self._lost.get(reader) != reason
         if news or not self._lost:
             logger.warning("Event hub %s is lost, trying on: %s", self.hub.hub, reason)
         self._lost[reader] = reason
@@ -107,11 +123,8 @@ class EventHubTrigger:
 class _Partition:
     """Reads one partition in order; its position is ahead of the checkpoint by what is not done."""
 
-    def __init__(
-        self, trigger: EventHubTrigger, client: EventHubConsumerClient, partition_id: str
-    ) -> None:
+    def __init__(self, trigger: EventHubTrigger, partition_id: str) -> None:
         self._trigger = trigger
-        self._client = client
         self._id = partition_id
         self._position: int | None = trigger.checkpoints().get(partition_id)
         self._batches_since_checkpoint = 0
@@ -120,73 +133,26 @@ class _Partition:
     async def run(self) -> None:
         try:
             while not self._trigger.invoker.stopping:
-                await self._read_until_lost()
-                await asyncio.sleep(self._pause)
-                self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+                try:
+                    await self._read_until_lost()
+                except HubLostError as error:
+                    self._trigger.note_lost(self._id, error)
+                    await asyncio.sleep(self._pause)
+                    self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
         finally:
             if self._batches_since_checkpoint:
                 self._write_checkpoint()
 
     async def _read_until_lost(self) -> None:
-        received: asyncio.Queue[Sequence[EventData] | Exception] = asyncio.Queue(maxsize=1)
-        receiver = asyncio.create_task(self._receive(received))
-        try:
-            while not self._trigger.invoker.stopping:
-                batch = await self._next_batch(received)
-                if isinstance(batch, Exception):
-                    self._trigger.note_lost(self._id, batch)
-                    return
-                self._trigger.note_found(self._id)
+        trigger = self._trigger
+        client = trigger.client()
+        async with PartitionReader(client, self._id, self._position, trigger.options) as reader:
+            while not trigger.invoker.stopping:
+                batch = await reader.next_batch()
+                trigger.note_found(self._id)
                 self._pause = _FIRST_PAUSE_SECONDS
                 if batch:
                     await self._deliver(batch)
-        finally:
-            receiver.cancel()
-            await asyncio.wait({receiver})
-
-    async def _next_batch(
-        self, received: asyncio.Queue[Sequence[EventData] | Exception]
-    ) -> Sequence[EventData] | Exception:
-        """Wait for a batch, an empty one as a sign of life, or the reason why none will come."""
-        try:
-            async with asyncio.timeout(_SILENCE_SECONDS):
-                return await received.get()
-        except TimeoutError:
-            # The SDK is silent about a link that is refused, and asks for it again and again.
-            return _RefusedError(
-                f"partition {self._id} cannot be opened. Does the consumer group"
-                f" {self._trigger.hub.consumer_group} exist? Is the checkpoint ({self._position})"
-                " of a hub that was created anew? Then delete the host's state file"
-            )
-
-    async def _receive(self, received: asyncio.Queue[Sequence[EventData] | Exception]) -> None:
-        """Put batches, and at the end the reason for the end, where the invocations take them.
-
-        The queue of one is the back pressure, and it keeps a running invocation apart from the
-        SDK's tasks, which end with the connection.
-        """
-
-        async def on_batch(_: Any, events: list[EventData]) -> None:
-            await received.put(events)
-
-        async def on_error(_: Any, error: Exception) -> None:
-            await received.put(error)
-
-        options = self._trigger.options
-        start: str | int = _FROM_THE_BEGINNING if self._position is None else self._position
-        try:
-            await self._client.receive_batch(
-                on_batch,
-                partition_id=self._id,
-                starting_position=start,
-                max_batch_size=options.max_event_batch_size,
-                max_wait_time=_SIGN_OF_LIFE_SECONDS,
-                prefetch=options.prefetch_count,
-                owner_level=_OWNER_LEVEL,
-                on_error=on_error,
-            )
-        except Exception as error:  # noqa: BLE001 - the SDK raises many kinds
-            await received.put(error)
 
     async def _deliver(self, batch: Sequence[EventData]) -> None:
         trigger = self._trigger
@@ -219,20 +185,6 @@ class _Partition:
                 self._trigger.checkpoint_key, self._id, self._position
             )
         self._batches_since_checkpoint = 0
-
-
-def _client(hub: EventHubBinding, credential: Any) -> EventHubConsumerClient:
-    # No retries within the SDK: it would be silent about them, and the partitions try on anyway.
-    if hub.connection_string:
-        return EventHubConsumerClient.from_connection_string(
-            hub.connection_string,
-            consumer_group=hub.consumer_group,
-            eventhub_name=hub.hub,
-            retry_total=0,
-        )
-    return EventHubConsumerClient(
-        hub.namespace, hub.hub, hub.consumer_group, credential, retry_total=0
-    )
 
 
 def _developer_identity() -> Any:

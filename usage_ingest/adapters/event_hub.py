@@ -90,9 +90,7 @@ class EventHubReader:
                     async for batch in _until(received, receiving, last):
                         yield batch
                 finally:
-                    receiving.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, EventHubError):
-                        await receiving
+                    await _end(receiving)
 
 
 async def _until(
@@ -118,6 +116,15 @@ async def _until(
         yield batch
         if batch[-1].sequence_number is not None and batch[-1].sequence_number >= last:
             return
+
+
+async def _end(receiving: "asyncio.Task[None]") -> None:
+    """Cancel until it is over: the SDK can swallow a cancellation while it connects."""
+    while not receiving.done():
+        receiving.cancel()
+        await asyncio.wait({receiving}, timeout=1)
+    if not receiving.cancelled():
+        receiving.exception()  # seen: what ended it has been raised already
 
 
 def _event(received: EventData) -> ReceivedEvent:
