@@ -1,45 +1,27 @@
 """Faults on request: which requests they hit, and what happens to those."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
-
-from local.cosmos.errors import bad_request
 
 OPERATIONS = ("batch", "create", "replace", "read", "query", "patch", "upsert", "delete")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to which data requests; account, container and query-plan reads never fail.
+    """What happens to which data requests; account, container and query-plan reads never fail."""
 
-    Attributes:
-        operation: One of OPERATIONS, or None for any data request.
-        container: A container's name, or None for any.
-        skip: How many matching requests pass first.
-        count: How many then are hit; None is all.
-        status: Answered at the top level; nothing is done.
-        substatus: Goes with `status`.
-        retry_after_ms: Goes with a throttling `status` or `inside`.
-        inside: The failing operation's status inside a batch's 207; nothing is committed.
-        inside_index: Which operation of the batch fails.
-        latency_seconds: Waited before anything else; alone, the request is then served.
-        reset: The connection is closed without an answer, nothing is done.
-        lost_answer: The request is carried out, then the connection is closed.
-    """
-
-    operation: str | None = None
-    container: str | None = None
-    skip: int = 0
-    count: int | None = 1
-    status: int | None = None
-    substatus: int = 0
-    retry_after_ms: int = 10
-    inside: int | None = None
-    inside_index: int = 0
-    latency_seconds: float = 0.0
-    reset: bool = False
-    lost_answer: bool = False
+    operation: str | None = None  # one of OPERATIONS, or None for any data request
+    container: str | None = None  # a container's name, or None for any
+    skip: int = 0  # how many matching requests pass first
+    count: int | None = 1  # how many then are hit; None is all
+    status: int | None = None  # answered at the top level; nothing is done
+    substatus: int = 0  # goes with `status`
+    retry_after_ms: int = 10  # goes with a throttling `status` or `inside`
+    inside: int | None = None  # the failing operation's status in a batch's 207; nothing is done
+    inside_index: int = 0  # which operation of the batch fails
+    latency_seconds: float = 0.0  # waited first; alone, the request is then served
+    reset: bool = False  # the connection is closed without an answer, nothing is done
+    lost_answer: bool = False  # the request is carried out, then the connection is closed
 
     def __post_init__(self) -> None:
         """Refuse a fault that would do nothing, or two things."""
@@ -49,11 +31,6 @@ class Fault:
         chosen = sum(effect is not None for effect in effects)
         if chosen > 1 or (not chosen and not self.latency_seconds):
             raise ValueError("one of status, inside, reset, lost_answer, or latency_seconds")
-
-    def concerns(self, operation: str, container: str) -> bool:
-        """Whether the request is one that this fault counts."""
-        wanted = "batch" if self.inside is not None else self.operation
-        return wanted in (None, operation) and self.container in (None, container)
 
 
 class Faults:
@@ -74,7 +51,8 @@ class Faults:
         """Count the request and return the fault that hits it."""
         for entry in self._entries:
             fault: Fault = entry[0]
-            if not fault.concerns(operation, container):
+            wanted = "batch" if fault.inside is not None else fault.operation
+            if wanted not in (None, operation) or fault.container not in (None, container):
                 continue
             entry[1] += 1
             number = entry[1] - fault.skip
@@ -85,14 +63,3 @@ class Faults:
     def as_json(self) -> list[dict[str, Any]]:
         """The faults and how many matching requests each has seen."""
         return [{**asdict(fault), "seen": seen} for fault, seen in self._entries]
-
-
-def fault_from_json(document: Any) -> Fault:
-    """Read a fault as it is posted; raises a 400 that names what is wrong."""
-    known = {field.name for field in fields(Fault)}
-    if not isinstance(document, Mapping) or not set(document) <= known:
-        raise bad_request(f"A fault is an object with some of: {', '.join(sorted(known))}.")
-    try:
-        return Fault(**document)
-    except (TypeError, ValueError) as error:
-        raise bad_request(f"Not a fault: {error}") from error

@@ -1,210 +1,119 @@
-"""Queries carried out: narrowing, streaming or folding, pages with continuation tokens."""
+"""Queries carried out page by page, and the plan by which the client merges partitions."""
 
-import base64
-import hashlib
-import uuid
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from itertools import islice
+from typing import Any
 
-from local.cosmos.errors import CosmosError, bad_request
-from local.cosmos.evaluate import aggregate, check_grouping, compile_node, compile_projection
-from local.cosmos.indexing import check_order_by, keeps_undefined
-from local.cosmos.store import Container, Store
-from local.cosmos.tree import Compare, In, Literal, Logical, Node, Path, Query
-from local.cosmos.values import UNDEFINED, dumps, loads, partition_key_text, sort_key
+import orjson
+
+from local.cosmos.documents import UNDEFINED, bad_request, is_number, sort_key
+from local.cosmos.sql import AGGREGATES, PARTIAL, Query
+from local.cosmos.store import Container, Store, partition_key_text
 
 MAX_PAGE_BYTES = 4 * 1024 * 1024
-_KEPT_RESULTS = 16
+_PAGE = 100
+_SORTED_PAGE = 10_000  # each page of a sorted result sorts anew
+_Found = Iterable[tuple[int, Any]]  # an item's number, and its document or a row made of it
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A query on a container; `pk` is None across partitions, `size` the page's most rows."""
+    """A query; `pk` is None across partitions, `size` not positive if we may choose."""
 
     container: Container
     query: Query
-    identity: bytes  # text and parameters: a token belongs to one query
     pk: str | None
     size: int
     token: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows as JSON, the token of the next page, and a rough charge."""
-
-    rows: list[bytes]
-    token: str | None
-    charge: float
+def needs_merging(query: Query) -> bool:
+    """Whether the client must merge the answers of partitions."""
+    merged = query.top is not None or query.order_by or query.aggregate
+    return bool(merged) and not query.partial
 
 
-class QueryRunner:
-    """Runs queries; results that must be complete to be sorted or folded are kept between pages."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._results: OrderedDict[str, list[bytes]] = OrderedDict()
-
-    def page(self, request: Request) -> Page:
-        """The page that the token points to, or the first."""
-        query = request.query
-        if query.order_by:
-            check_order_by(query, request.container.properties)
-        digest = hashlib.sha256(
-            request.identity + f"{request.container.rid} {request.pk}".encode()
-        ).hexdigest()[:16]
-        position = _position(request.token, digest)
-        if query.order_by or query.group_by or query.distinct or query.aggregates:
-            return self._complete_page(request, digest, position)
-        return self._streamed_page(request, digest, position)
-
-    def _streamed_page(self, request: Request, digest: str, position: dict[str, Any]) -> Page:
-        project = compile_projection(request.query)
-        start, stop = _window(request.query)
-        after, done = position.get("after", 0), position.get("done", 0)
-        rows: list[bytes] = []
-        room, scanned = MAX_PAGE_BYTES, 0
-        for seq, document, body in self._matches(request, after):
-            if done >= stop:
-                break
-            if len(rows) == request.size or room < 0:
-                token = _token({"q": digest, "after": after, "done": done})
-                return Page(rows, token, _charge(scanned, rows))
-            after = seq
-            scanned += 1
-            row = project(document)
-            if row is UNDEFINED:
-                continue
-            done += 1
-            if done > start:
-                rows.append(body if request.query.select == () else dumps(row))
-                room -= len(rows[-1])
-        return Page(rows, None, _charge(scanned, rows))
-
-    def _complete_page(self, request: Request, digest: str, position: dict[str, Any]) -> Page:
-        key = position.get("key") or uuid.uuid4().hex
-        results = self._results.get(key)
-        if results is None:
-            start, stop = _window(request.query)
-            rows = list(_distinct(self._all_rows(request), wanted=request.query.distinct))
-            results = rows[start : None if stop == float("inf") else int(stop)]
-        at = position.get("at", 0)
-        end = min(at + request.size, len(results))
-        while sum(map(len, results[at:end])) > MAX_PAGE_BYTES and end > at + 1:
-            end = (at + end + 1) // 2
-        rows, token = results[at:end], None
-        self._results.pop(key, None)
-        if end < len(results):
-            self._results[key] = results
-            token = _token({"q": digest, "key": key, "at": end})
-        if len(self._results) > _KEPT_RESULTS:
-            self._results.popitem(last=False)
-        return Page(rows, token, _charge(len(rows), rows))
-
-    def _all_rows(self, request: Request) -> Iterator[bytes]:
-        query = request.query
-        documents = [document for _, document, _ in self._matches(request, 0)]
-        if query.group_by or query.aggregates:
-            documents = list(_groups(query, documents))
-        elif query.order_by:
-            documents = _sorted(query, documents, request.container)
-        project = compile_projection(query)
-        return (dumps(row) for row in map(project, documents) if row is not UNDEFINED)
-
-    def _matches(self, request: Request, after: int) -> Iterator[tuple[int, Any, bytes]]:
-        query, container = request.query, request.container
-        ids = _bounds(query.where, ("id",))
-        pks = {request.pk} if request.pk is not None else None
-        if pks is None:
-            pks = pinned_partitions(query, container)
-        keep = compile_node(query.where) if query.where else None
-        for seq, body in self._store.scan(container, after=after, pks=pks, ids=ids):
-            document = loads(body)
-            if keep is None or keep(document) is True:
-                yield seq, document, body
+def query_plan(text: str, query: Query) -> dict[str, Any]:
+    """What the client does with the rows of `rewrittenQuery`."""
+    orders = ["Descending" if descending else "Ascending" for _, descending in query.order_by]
+    info = {
+        "distinctType": "None",
+        "top": query.top,
+        "orderBy": orders,
+        "aggregates": [query.aggregate.capitalize()] if query.aggregate else [],
+        "rewrittenQuery": f"{PARTIAL} {text}",
+        "hasSelectValue": query.aggregate is not None,
+    }
+    ranges = [{"min": "", "max": "FF", "isMinInclusive": True, "isMaxInclusive": False}]
+    return {"queryInfo": info, "queryRanges": ranges}
 
 
-def pinned_partitions(query: Query, container: Container) -> set[str] | None:
-    """The logical partitions that the filter allows, or None if it does not say."""
-    if len(container.partition_key_paths) > 1:
-        return None
-    values = _bounds(query.where, tuple(container.partition_key_paths[0]))
-    return None if values is None else {partition_key_text([value]) for value in values}
+def query_page(store: Store, request: Request) -> tuple[list[bytes], str | None]:
+    """The rows of the page that the token points to, and the token of the next page."""
+    query, rows, room = request.query, list[bytes](), MAX_PAGE_BYTES
+    # The number of the last item that was read, and how many rows there were up to it.
+    after, done = map(int, (request.token or "0 0").split())
+    chosen = _SORTED_PAGE if query.order_by else _PAGE
+    size = request.size if request.size > 0 else chosen
+    for number, row in _rows(store, request, after, done):
+        if done == query.top:
+            break
+        if len(rows) == size or room < 0:
+            return rows, f"{after} {done}"
+        after, done = number, done + 1
+        rows.append(orjson.dumps(row))
+        room -= len(rows[-1])
+    return rows, None
 
 
-def _bounds(node: Node | None, keys: tuple[str, ...]) -> set[str] | None:
-    """The texts that the filter allows at a path, where it says so."""
-    if isinstance(node, Compare) and node.operator == "=":
-        return _bounds(In(node.left, (node.right,)), keys) or _bounds(
-            In(node.right, (node.left,)), keys
-        )
-    if isinstance(node, In):
-        texts = {one.value for one in node.options if _is_text(one)}
-        sure = node.subject == Path(keys) and all(map(_is_text, node.options))
-        return texts if sure else None
-    if not isinstance(node, Logical):
-        return None
-    found = [_bounds(operand, keys) for operand in node.operands]
-    known = [values for values in found if values is not None]
-    if node.word == "AND":
-        return set.intersection(*known) if known else None
-    return set.union(*known) if len(known) == len(found) else None
+def _rows(store: Store, request: Request, after: int, done: int) -> _Found:
+    query = request.query
+    matches = _matches(store, request, after)
+    if query.aggregate:
+        return [(0, row) for row in _folded(query, query.aggregate, matches)]
+    if not query.order_by:
+        return _projected(query, matches)
+    found = [(0, document) for _, document in matches]
+    for get, descending in reversed(query.order_by):
+        found.sort(key=lambda one, get=get: sort_key(get(one[1])), reverse=descending)  # type: ignore[misc]
+    return islice(_projected(query, found), done, None)
 
 
-def _is_text(node: Any) -> TypeGuard[Literal]:
-    return isinstance(node, Literal) and isinstance(node.value, str)
+def _matches(store: Store, request: Request, after: int) -> Iterator[tuple[int, Any]]:
+    where, container, pks = request.query.where, request.container, None
+    allowed = where.allowed if where else {}
+    if request.pk is not None:
+        pks = {request.pk}
+    elif container.partition_key in allowed:
+        pks = {partition_key_text(value) for value in allowed[container.partition_key]}
+    for number, body in store.scan(container, after=after, pks=pks, ids=allowed.get(("id",))):
+        document = orjson.loads(body)
+        if where is None or where.get(document) is True:
+            yield number, document
 
 
-def _groups(query: Query, documents: list[Any]) -> Iterator[Any]:
-    check_grouping(query)
-    keys = [compile_node(node) for node in query.group_by]
-    groups: dict[bytes, list[Any]] = {} if keys else {b"": []}
-    for document in documents:
-        values = [
-            [] if value is UNDEFINED else [value] for value in (key(document) for key in keys)
-        ]
-        groups.setdefault(dumps(values) if keys else b"", []).append(document)
-    for members in groups.values():
-        folded = {id(node): aggregate(node, members) for node in query.aggregates}
-        yield {**(members[0] if members else {}), **folded}
+def _projected(query: Query, found: _Found) -> Iterator[tuple[int, Any]]:
+    for number, document in found:
+        row = query.project(document)
+        if row is UNDEFINED:
+            continue
+        if query.partial and query.order_by:
+            items = [_item(get(document)) for get, _ in query.order_by]
+            row = {"_rid": document["_rid"], "orderByItems": items, "payload": row}
+        yield number, row
 
 
-def _sorted(query: Query, documents: list[Any], container: Container) -> list[Any]:
-    for sort in reversed(query.order_by):
-        get = compile_node(sort.path)
-        if not keeps_undefined(query, sort, container.properties):
-            documents = [one for one in documents if get(one) is not UNDEFINED]
-        documents.sort(key=lambda one, get=get: sort_key(get(one)), reverse=sort.descending)  # type: ignore[misc]
-    return documents
+def _folded(query: Query, name: str, found: _Found) -> list[Any]:
+    values = [value for _, one in found if (value := query.project(one)) is not UNDEFINED]
+    texts = name != "SUM" and all(isinstance(value, str) for value in values)
+    if not (name == "COUNT" or texts or all(map(is_number, values))):
+        raise bad_request(f"{name} of other values than numbers is not supported here.")
+    result = UNDEFINED if name in ("MIN", "MAX") and not values else AGGREGATES[name](values)
+    if query.partial:
+        return [[_item(result)]]
+    return [] if result is UNDEFINED else [result]
 
 
-def _distinct(rows: Iterator[bytes], *, wanted: bool) -> Iterator[bytes]:
-    return iter(dict.fromkeys(rows)) if wanted else rows
-
-
-def _window(query: Query) -> tuple[int, float]:
-    start = query.offset or 0
-    most = query.top if query.limit is None else query.limit
-    return start, float("inf") if most is None else start + most
-
-
-def _charge(scanned: int, rows: list[bytes]) -> float:
-    return round(2.3 + scanned * 0.03 + sum(map(len, rows)) / 10_240, 2)
-
-
-def _token(position: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(dumps(position)).decode()
-
-
-def _position(token: str | None, digest: str) -> dict[str, Any]:
-    if not token:
-        return {"q": digest}
-    try:
-        position = loads(base64.urlsafe_b64decode(token))
-    except (ValueError, CosmosError):
-        position = {}
-    if not isinstance(position, dict) or position.get("q") != digest:
-        raise bad_request("Invalid Continuation Token: it belongs to another query.")
-    return position
+def _item(value: Any) -> dict[str, Any]:
+    return {} if value is UNDEFINED else {"item": value}

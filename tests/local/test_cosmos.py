@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import ServiceRequestError
@@ -22,21 +23,13 @@ from azure.cosmos.exceptions import (
 
 from local.cosmos import CosmosServer, Fault
 from local.cosmos.sql import parse_query
-from local.cosmos.values import dumps
 
 CONTAINERS: list[dict[str, Any]] = [
     {
         "id": "usage",
         "partitionKey": {"paths": ["/partitionKey"], "kind": "Hash", "version": 2},
         "defaultTtl": -1,
-        "indexingPolicy": {
-            "indexingMode": "consistent",
-            "includedPaths": [{"path": "/*"}, {"path": "/named/?"}],
-            "excludedPaths": [{"path": "/body/*"}],
-            "compositeIndexes": [
-                [{"path": "/n", "order": "descending"}, {"path": "/id", "order": "ascending"}]
-            ],
-        },
+        "indexingPolicy": {"indexingMode": "consistent", "includedPaths": [{"path": "/*"}]},
     },
     {
         "id": "letters",
@@ -47,6 +40,8 @@ CONTAINERS: list[dict[str, Any]] = [
 ]
 KEY = "partitionKey"
 EVERYTHING = "SELECT * FROM c"
+IF_MODIFIED: dict[str, Any] = {"etag": "x", "match_condition": MatchConditions.IfModified}
+SET_N = [{"op": "set", "path": "/n", "value": 1}]
 large_bodies = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 
 
@@ -113,12 +108,6 @@ async def test_databases_and_containers_are_read_as_provisioned(server: CosmosSe
 
         properties = await database.get_container_client("usage").read()
 
-        assert [one["id"] async for one in client.list_databases()] == ["usage-ingest"]
-        assert [one["id"] async for one in database.list_containers()] == [
-            "forever",
-            "letters",
-            "usage",
-        ]
         assert (await database.read())["id"] == "usage-ingest"
         assert {key: properties[key] for key in CONTAINERS[0]} == CONTAINERS[0]
 
@@ -132,22 +121,47 @@ async def test_what_is_not_provisioned_is_not_found_and_cannot_be_created(
         with pytest.raises(CosmosResourceNotFoundError):
             await client.get_database_client("usage-ingest").get_container_client("x").read()
         status, _ = await status_of(client.create_database_if_not_exists("other"))
-        assert status == 403
+        assert status == 400
+
+
+async def test_a_path_that_is_not_served_is_refused_by_name(server: CosmosServer) -> None:
+    async def listed(call: Any) -> list[Any]:
+        return [one async for one in call]
+
+    async with CosmosClient(server.endpoint, server.key) as client:
+        database = client.get_database_client("usage-ingest")
+        for call, named in (
+            (client.list_databases(), "GET /dbs"),
+            (database.list_containers(), "GET /dbs/usage-ingest/colls"),
+        ):
+            status, text = await status_of(listed(call))
+            assert (status, f"{named} is not supported" in text) == (400, True)
 
 
 async def test_provisioning_again_keeps_items_and_takes_over_settings(
-    server: CosmosServer, usage: ContainerProxy, clock: Clock
+    server: CosmosServer, usage: ContainerProxy
 ) -> None:
-    await fill(usage, doc("a"), doc("b", ttl=500))
+    await fill(usage, doc("a"))
 
-    server.provision("usage-ingest", [{**CONTAINERS[0], "defaultTtl": 50}])
+    server.provision("usage-ingest", [{**CONTAINERS[0], "indexingPolicy": {"automatic": True}}])
 
-    assert (await usage.read())["defaultTtl"] == 50
-    clock.now += 51
-    assert await rows(usage, "SELECT VALUE c.id FROM c") == ["b"]
-    changed = {"id": "usage", "partitionKey": {"paths": ["/other"], "kind": "Hash"}}
-    with pytest.raises(ValueError, match="partition key"):
-        server.provision("usage-ingest", [changed])
+    assert (await usage.read())["indexingPolicy"] == {"automatic": True}
+    assert await rows(usage, "SELECT VALUE c.id FROM c") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"partitionKey": {"paths": ["/other"], "kind": "Hash"}}, "partitionKey"),
+        ({"defaultTtl": 50}, "defaultTtl"),
+        ({"partitionKey": {"paths": ["/a", "/b"], "kind": "MultiHash"}}, "hierarchical"),
+    ],
+)
+async def test_settings_that_items_depend_on_cannot_change(
+    server: CosmosServer, changed: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ValueError, match=named):
+        server.provision("usage-ingest", [{**CONTAINERS[0], **changed}])
 
 
 async def test_wrong_key_and_missing_key_are_unauthorized(server: CosmosServer) -> None:
@@ -182,27 +196,13 @@ async def test_items_survive_a_restart_under_an_open_client(
     assert (tmp_path / "cosmos.db").exists()
 
 
-async def test_a_client_recovers_when_the_container_was_made_anew(
-    usage: ContainerProxy, server: CosmosServer, tmp_path: Path
-) -> None:
-    await fill(usage, doc("a"))
-    await server.stop()
-    (tmp_path / "cosmos.db").unlink()
-    await server.start()
-    server.provision("usage-ingest", CONTAINERS)
-
-    await fill(usage, doc("b"))
-
-    assert await rows(usage, "SELECT VALUE c.id FROM c") == ["b"]
-
-
 # --- single items ---
 
 
 async def test_an_item_goes_through_its_life(usage: ContainerProxy, clock: Clock) -> None:
     created = await usage.create_item(doc("a", text="äöü 你好", nested={"x": [1, None, 2.5]}))
     assert created["_ts"] == int(clock.now)
-    assert {"_rid", "_self", "_etag", "_attachments"} <= set(created)
+    assert {"_rid", "_etag"} <= set(created)
     assert await usage.read_item("a", "p") == created
 
     replaced = await usage.replace_item("a", doc("a", n=1))
@@ -260,19 +260,33 @@ async def test_a_read_of_an_unchanged_item_is_not_modified(usage: ContainerProxy
     assert await usage.read_item("a", "p", **condition) == {}
 
 
-async def test_headers_carry_charge_session_and_etag(usage: ContainerProxy) -> None:
+async def test_headers_carry_charge_and_etag(usage: ContainerProxy) -> None:
     item = await usage.create_item(doc("a"))
 
     headers = item.get_response_headers()
 
-    assert float(headers["x-ms-request-charge"]) > 5
-    assert headers["x-ms-session-token"].startswith("0:-1#")
+    assert headers["x-ms-request-charge"] == "1"
     assert headers["etag"] == item["_etag"]
 
 
-async def test_no_response_leaves_the_body_out(usage: ContainerProxy) -> None:
-    assert await usage.create_item(doc("a"), no_response=True) == {}
-    assert (await usage.read_item("a", "p"))["id"] == "a"
+@pytest.mark.parametrize(
+    ("ask", "named"),
+    [
+        (lambda usage: usage.create_item(doc("b"), no_response=True), "no_response"),
+        (lambda usage: usage.upsert_item(doc("a"), **IF_MODIFIED), "If-None-Match"),
+        (lambda usage: usage.patch_item("a", "p", SET_N, filter_predicate="from c"), "predicate"),
+        (lambda usage: anext(usage.query_items_change_feed()), "change feed"),
+    ],
+)
+async def test_what_is_not_served_is_refused_by_name(
+    usage: ContainerProxy, ask: Callable[[ContainerProxy], Any], named: str
+) -> None:
+    item = await usage.create_item(doc("a"))
+
+    status, text = await status_of(ask(usage))
+
+    assert (status, named in text) == (400, True), text
+    assert await rows(usage, EVERYTHING) == [item]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a\\b", "a?b", "a#b", "x" * 1024, 7, None])
@@ -284,7 +298,7 @@ async def test_a_bad_id_is_refused(usage: ContainerProxy, name: Any) -> None:
 
 @large_bodies
 async def test_an_item_above_2_mb_is_too_large(usage: ContainerProxy) -> None:
-    await usage.create_item(doc("fits", text="x" * (2 * 1024 * 1024 - 100)))
+    await usage.create_item(doc("fits", text="x" * (2 * 1024 * 1024 - 300)))
 
     status, _ = await status_of(usage.create_item(doc("large", text="x" * (2 * 1024 * 1024))))
 
@@ -353,9 +367,6 @@ async def test_a_patch_starts_the_time_to_live_anew(usage: ContainerProxy, clock
     ("operation", "expected"),
     [
         ({"op": "add", "path": "/b", "value": [1]}, {"b": [1]}),
-        ({"op": "add", "path": "/list/1", "value": 9}, {"list": [1, 9, 2]}),
-        ({"op": "add", "path": "/list/-", "value": 9}, {"list": [1, 2, 9]}),
-        ({"op": "set", "path": "/list/1", "value": 9}, {"list": [1, 9]}),
         ({"op": "set", "path": "/new", "value": None}, {"new": None}),
         ({"op": "set", "path": "/in/deep", "value": 1}, {"in": {"x": 1, "deep": 1}}),
         ({"op": "set", "path": "/a~1b", "value": 1}, {"a/b": 1}),
@@ -364,13 +375,12 @@ async def test_a_patch_starts_the_time_to_live_anew(usage: ContainerProxy, clock
         ({"op": "incr", "path": "/n", "value": -0.5}, {"n": 0.5}),
         ({"op": "incr", "path": "/fresh", "value": 5}, {"fresh": 5}),
         ({"op": "incr", "path": "/in/fresh", "value": 5}, {"in": {"x": 1, "fresh": 5}}),
-        ({"op": "move", "from": "/n", "path": "/m"}, {"m": 1}),
     ],
 )
 async def test_patch_operations(
     usage: ContainerProxy, operation: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    await fill(usage, doc("a", n=1, list=[1, 2], **{"in": {"x": 1}}))
+    await fill(usage, doc("a", n=1, **{"in": {"x": 1}}))
 
     patched = await usage.patch_item("a", "p", [operation])
 
@@ -396,8 +406,8 @@ async def test_patch_removes(usage: ContainerProxy) -> None:
         {"op": "add", "path": "/list/7", "value": 1},
         {"op": "replace", "path": "/missing", "value": 1},
         {"op": "remove", "path": "/missing"},
-        {"op": "move", "from": "/missing", "path": "/m"},
-        {"op": "move", "from": "/in", "path": "/in/x"},
+        {"op": "move", "from": "/n", "path": "/m"},
+        {"op": "set", "path": "/list/0", "value": 1},
         {"op": "set", "path": "/id", "value": "b"},
         {"op": "set", "path": "/partitionKey", "value": "b"},
         {"op": "set", "path": "/_etag", "value": "b"},
@@ -427,19 +437,6 @@ async def test_a_patch_has_at_most_ten_operations(usage: ContainerProxy) -> None
     assert (await usage.patch_item("a", "p", operations[:10]))["n9"] == 1
     status, _ = await status_of(usage.patch_item("a", "p", operations))
     assert status == 400
-
-
-async def test_a_filter_predicate_guards_a_patch(usage: ContainerProxy) -> None:
-    await fill(usage, doc("a", n=1))
-    increment = [{"op": "incr", "path": "/n", "value": 1}]
-
-    await usage.patch_item("a", "p", increment, filter_predicate="from c where c.n < 2")
-
-    with pytest.raises(CosmosAccessConditionFailedError):
-        await usage.patch_item("a", "p", increment, filter_predicate="from c where c.n < 2")
-    with pytest.raises(CosmosAccessConditionFailedError):
-        await usage.patch_item("a", "p", increment, filter_predicate="FROM c WHERE c.gone = 1")
-    assert (await usage.read_item("a", "p"))["n"] == 2
 
 
 async def test_a_patch_of_a_missing_item_is_not_found(usage: ContainerProxy) -> None:
@@ -481,8 +478,6 @@ async def test_a_batch_carries_out_every_kind_of_operation(usage: ContainerProxy
     assert answers[3]["resourceBody"]["n"] == 2
     assert answers[3]["eTag"] == answers[2]["eTag"]
     assert answers[4]["resourceBody"]["n"] == 3
-    total = float(answers.get_response_headers()["x-ms-request-charge"])
-    assert total == pytest.approx(sum(answer["requestCharge"] for answer in answers))
 
 
 @large_bodies
@@ -515,18 +510,17 @@ async def test_a_failing_operation_undoes_its_batch(
     assert (await usage.read_item("counter", "p"))["n"] == 0
 
 
-async def test_etags_and_predicates_guard_operations_of_a_batch(usage: ContainerProxy) -> None:
+async def test_etags_guard_operations_of_a_batch(usage: ContainerProxy) -> None:
     item = await usage.create_item(doc("a", n=1))
-    good = ("replace", ("a", doc("a", n=2)), {"if_match_etag": item["_etag"]})
-    await usage.execute_item_batch([good], "p")
 
-    stale = ("replace", ("a", doc("a", n=3)), {"if_match_etag": item["_etag"]})
-    increment = [{"op": "incr", "path": "/n", "value": 1}]
-    unmet = ("patch", ("a", increment), {"filter_predicate": "from c where c.n = 9"})
-    for operation in (stale, unmet):
-        with pytest.raises(CosmosBatchOperationError) as caught:
-            await usage.execute_item_batch([operation], "p")
-        assert caught.value.status_code == 412
+    def guarded(n: int) -> list[Any]:
+        return [("replace", ("a", doc("a", n=n)), {"if_match_etag": item["_etag"]})]
+
+    await usage.execute_item_batch(guarded(2), "p")
+
+    with pytest.raises(CosmosBatchOperationError) as caught:
+        await usage.execute_item_batch(guarded(3), "p")
+    assert caught.value.status_code == 412
     assert (await usage.read_item("a", "p"))["n"] == 2
 
 
@@ -576,13 +570,11 @@ PEOPLE = [
         ("c.flag = false OR NOT IS_DEFINED(c.flag)", "1345"),
         ("is_defined(c.n) and c.n > 'a'", ""),
         ("STARTSWITH(c.name, 'A')", "15"),
-        ("STARTSWITH(c.name, 'B', true)", "2"),
         ("CONTAINS(c.name, 'i')", "4"),
         ("ARRAY_CONTAINS(c.tags, 'x')", "1"),
-        ("ARRAY_CONTAINS(c.nested.a, {'b': 2}, true)", "3"),
         ('c["nested"]["a"].b = 1', "1"),
-        ("c.nested.a[0].b = 2", "3"),
-        ("IS_NUMBER(c.n) AND (c.id = '1' OR c.id = '5')", "15"),
+        ("c.n > 0 AND (c.id = '1' OR c.id = '5')", "15"),
+        ("c.id = '1' AND c.id IN ('1', '2')", "1"),
         ("c.id IN ('1', '9', '4')", "14"),
         ("c.n > -1 AND c.n < 2e0", "2"),
         ("c.missing = 1", ""),
@@ -607,20 +599,37 @@ async def test_parameters_of_any_type(usage: ContainerProxy) -> None:
     assert await rows(usage, query, parameters=given) == ["2", "3", "4"]
 
 
+async def test_a_report_is_projected_and_filtered_across_partitions(usage: ContainerProxy) -> None:
+    days = [doc(str(i), f"p{i}", type="rollup", day=f"2026-01-0{i}") for i in range(1, 6)]
+    days[2] |= {"app_id": "a", "tags": {"team": "x"}}
+    days[3] |= {"app_id": "b", "tags": {}}
+    await fill(usage, *days, doc("9", type="usage", day="2026-01-03"))
+    query = (
+        'SELECT c["day"] AS day, c["tags"] AS tags FROM c WHERE c.type = @type AND c.day >= @start'
+        ' AND c.day <= @end AND (NOT IS_DEFINED(c["tags"]["team"]) OR c["tags"]["team"] = @p3)'
+        ' AND (c["app_id"] = @p4 OR c["app_id"] = @p5)'
+    )
+    given = {"@type": "rollup", "@start": "2026-01-02", "@end": "2026-01-04", "@p3": "x"}
+    given |= {"@p4": "a", "@p5": "b"}
+    parameters: list[dict[str, Any]] = [{"name": k, "value": v} for k, v in given.items()]
+
+    assert await rows(usage, query, parameters=parameters) == [
+        {"day": "2026-01-03", "tags": {"team": "x"}},
+        {"day": "2026-01-04", "tags": {}},
+    ]
+
+
 @pytest.mark.parametrize(
     ("select", "expected"),
     [
         ("SELECT c.id, c.flag", [{"id": "1"}, {"id": "2", "flag": True}]),
         ("SELECT c.id AS key, c.nested.a", [{"key": "1", "a": {"b": 1}}, {"key": "2"}]),
+        ('SELECT c["nested"]["a"] AS a', [{"a": {"b": 1}}, {}]),
         ("SELECT VALUE c.flag", [True]),
-        ('SELECT VALUE {"n": c.n, "f": c.flag}', [{"n": 3}, {"n": 1, "f": True}]),
-        ("SELECT c.n > 2 AS many", [{"many": True}, {"many": False}]),
-        ("SELECT COUNT(1) AS n, SUM(c.n) AS s", [{"n": 2, "s": 4}]),
-        ("SELECT COUNT(c.flag), MIN(c.n), MAX(c.name)", [{"$1": 1, "$2": 1, "$3": "bob"}]),
-        ("SELECT VALUE AVG(c.n)", [2]),
-        ("SELECT SUM(c.name) AS s, AVG(c.gone) AS a, SUM(c.gone) AS z", [{"z": 0}]),
+        ("SELECT VALUE COUNT(c.flag)", [1]),
+        ("SELECT VALUE MIN(c.name)", ["Ann"]),
+        ("SELECT VALUE MAX(c.gone)", []),
         ("SELECT TOP 1 c.id", [{"id": "1"}]),
-        ("SELECT DISTINCT VALUE c.partitionKey", ["p"]),
     ],
 )
 async def test_projections_in_one_partition(
@@ -630,21 +639,8 @@ async def test_projections_in_one_partition(
     assert await rows(usage, f"{select} FROM c", partition_key="p") == expected
 
 
-async def test_group_by_in_one_partition(usage: ContainerProxy) -> None:
-    await fill(usage, *(doc(str(i), kind="odd" if i % 2 else "even", n=i) for i in range(5)))
-    query = "SELECT c.kind, COUNT(1) AS n, SUM(c.n) AS s FROM c GROUP BY c.kind"
-
-    found = await rows(usage, query, partition_key="p")
-
-    assert found == [{"kind": "even", "n": 3, "s": 6}, {"kind": "odd", "n": 2, "s": 4}]
-    status, text = await status_of(rows(usage, query))
-    assert (status, "GroupBy" in text) == (400, True)
-
-
 @pytest.mark.parametrize("options", [{}, {"partition_key": "p"}])
-async def test_order_top_offset_and_aggregates(
-    usage: ContainerProxy, options: dict[str, Any]
-) -> None:
+async def test_order_top_and_aggregates(usage: ContainerProxy, options: dict[str, Any]) -> None:
     await fill(usage, *(doc(f"{i:02}", n=(i * 7) % 5) for i in range(10)))
 
     async def run(query: str) -> list[Any]:
@@ -657,46 +653,28 @@ async def test_order_top_offset_and_aggregates(
         {"id": "07", "n": 4},
         {"id": "04", "n": 3},
     ]
-    assert await run("SELECT VALUE c.id FROM c ORDER BY c.id OFFSET 8 LIMIT 5") == ["08", "09"]
-    assert await run("SELECT VALUE c.id FROM c OFFSET 1 LIMIT 2") == ["01", "02"]
     assert await run("SELECT TOP 2 VALUE c.id FROM c WHERE c.n = 0") == ["00", "05"]
-    assert await run("SELECT DISTINCT VALUE c.n FROM c ORDER BY c.n DESC") == [4, 3, 2, 1, 0]
-    assert sorted(await run("SELECT DISTINCT VALUE c.n FROM c")) == [0, 1, 2, 3, 4]
     assert await run("SELECT VALUE COUNT(1) FROM c WHERE c.n > 2") == [4]
     assert await run("SELECT VALUE SUM(c.n) FROM c") == [20]
     assert await run("SELECT VALUE MIN(c.id) FROM c") == ["00"]
     assert await run("SELECT VALUE MAX(c.n) FROM c") == [4]
-    assert await run("SELECT VALUE AVG(c.n) FROM c") == [2]
     whole = await run("SELECT * FROM c WHERE c.n = @n ORDER BY c.id DESC".replace("@n", "1"))
     assert [one["id"] for one in whole] == ["08", "03"]
 
 
-async def test_across_partitions_aggregates_need_select_value(usage: ContainerProxy) -> None:
-    await fill(usage, *PEOPLE)
-    status, text = await status_of(rows(usage, "SELECT COUNT(1) AS n FROM c"))
-    assert (status, "VALUE" in text) == (400, True)
-
-
-async def test_order_by_sorts_types_and_drops_the_undefined_unless_indexed_by_name(
-    usage: ContainerProxy,
+@pytest.mark.parametrize("options", [{}, {"partition_key": "p"}])
+async def test_order_by_sorts_types_and_puts_the_undefined_first(
+    usage: ContainerProxy, options: dict[str, Any]
 ) -> None:
     values: list[Any] = ["b", 2, None, True, "a", 1.5, False]
-    await fill(usage, *(doc(str(i), v=v, named=v) for i, v in enumerate(values)), doc("none"))
-    ordered = [None, False, True, 1.5, 2, "a", "b"]
+    await fill(usage, *(doc(str(i), v=v) for i, v in enumerate(values)), doc("none"))
 
-    by_v = [row["v"] for row in await rows(usage, "SELECT c.v FROM c ORDER BY c.v")]
-    by_name = await rows(usage, "SELECT c.id, c.named FROM c ORDER BY c.named DESC")
+    found = await rows(usage, "SELECT c.v FROM c ORDER BY c.v", **options)
+    backwards = await rows(usage, "SELECT c.v FROM c ORDER BY c.v DESC", **options)
 
-    assert by_v == ordered
-    assert [row.get("named") for row in by_name[:-1]] == ordered[::-1]
-    assert by_name[-1] == {"id": "none"}
-
-
-@pytest.mark.parametrize("sort", ["c.n, c.id", "c.body.x", "c.id, c.n DESC"])
-async def test_a_sort_without_its_index_is_refused(usage: ContainerProxy, sort: str) -> None:
-    status, text = await status_of(rows(usage, f"{EVERYTHING} ORDER BY {sort}"))
-    assert (status, "index" in text) == (400, True)
-    assert await rows(usage, "SELECT * FROM c ORDER BY c.n ASC, c.id DESC") == []
+    assert found[0] == {}
+    assert [row["v"] for row in found[1:]] == [None, False, True, 1.5, 2, "a", "b"]
+    assert backwards == found[::-1]
 
 
 @pytest.mark.parametrize(
@@ -705,22 +683,43 @@ async def test_a_sort_without_its_index_is_refused(usage: ContainerProxy, sort: 
         ("SELECT * FROM c JOIN t IN c.tags", "JOIN"),
         ("SELECT * FROM c WHERE c.name LIKE 'a%'", "LIKE"),
         ("SELECT * FROM c WHERE LOWER(c.name) = 'a'", "LOWER"),
+        ("SELECT * FROM c WHERE ENDSWITH(c.name, 'a')", "ENDSWITH"),
+        ("SELECT * FROM c WHERE IS_NUMBER(c.n)", "IS_NUMBER"),
+        ("SELECT * FROM c WHERE CONTAINS(c.name, 'a', true)", "true)"),
+        ("SELECT * FROM c WHERE ARRAY_CONTAINS(c.tags, {'b': 2})", "{'b'"),
+        ("SELECT * FROM c WHERE c.tags = ['x']", "['x'"),
+        ("SELECT * FROM c WHERE c.tags[0] = 'x'", "[0]"),
+        ("SELECT * FROM c WHERE c.name = 'it\\'s'", "it"),
         ("SELECT * FROM c WHERE c.n + 1 = 2", "+ 1"),
         ("SELECT * FROM c WHERE d.n = 1", "'d'"),
         ("SELECT * FROM c WHERE c.n = @missing", "@missing"),
+        ("SELECT * FROM c WHERE c.n IN ()", "()"),
         ("SELECT * FROM c ORDER BY c.n + 1", "+ 1"),
-        ("SELECT c.n, COUNT(1) FROM c", "GROUP BY"),
-        ("SELECT * FROM c WHERE", "the end"),
+        ("SELECT * FROM c ORDER BY c.n OFFSET 1 LIMIT 2", "OFFSET"),
+        ("SELECT c.n, COUNT(1) FROM c", "COUNT"),
+        ("SELECT COUNT(1) AS n FROM c", "COUNT"),
+        ("SELECT VALUE AVG(c.n) FROM c", "AVG"),
+        ("SELECT VALUE SUM(c.name) FROM c", "SUM"),
+        ("SELECT c.kind FROM c GROUP BY c.kind", "GROUP BY"),
+        ("SELECT DISTINCT VALUE c.n FROM c", "DISTINCT"),
+        ('SELECT VALUE {"n": c.n} FROM c', "{"),
+        ("SELECT VALUE [c.n] FROM c", "["),
+        ("SELECT c.n > 2 AS many FROM c", "> 2"),
+        ("SELECT TOP -1 * FROM c", "TOP"),
+        ("SELECT * FROM c d", "d"),
+        ("SELECT * FROM c WHERE", "WHERE"),
         ("SELEKT * FROM c", "SELEKT"),
-        ("SELECT * FROM c WHERE c.a = (SELECT VALUE 1)", "SELECT VALUE 1"),
+        ("SELECT * FROM c WHERE c.a = (SELECT VALUE 1)", "SELECT VALUE"),
         ("SELECT * FROM c WHERE c.a ?? 1", "??"),
         ("SELECT c.a, c.b.a FROM c", "twice"),
     ],
 )
+@pytest.mark.parametrize("options", [{}, {"partition_key": "p"}])
 async def test_what_is_not_supported_is_refused_by_name(
-    usage: ContainerProxy, query: str, named: str
+    usage: ContainerProxy, query: str, named: str, options: dict[str, Any]
 ) -> None:
-    status, text = await status_of(rows(usage, query, partition_key="p"))
+    await fill(usage, *PEOPLE)
+    status, text = await status_of(rows(usage, query, **options))
     assert (status, named in text) == (400, True), text
 
 
@@ -731,7 +730,6 @@ async def test_pages_continue_where_they_ended(usage: ContainerProxy) -> None:
         ("SELECT VALUE c.id FROM c", {"partition_key": "p"}),
         ("SELECT VALUE c.id FROM c ORDER BY c.id DESC", {"partition_key": "q"}),
         ("SELECT TOP 7 VALUE c.id FROM c", {"partition_key": "q"}),
-        ("SELECT VALUE c.id FROM c OFFSET 2 LIMIT 6", {"partition_key": "q"}),
     ]
     for query, options in cases:
         whole = await rows(usage, query, **options)
@@ -766,17 +764,6 @@ async def test_a_sorted_result_goes_on_after_a_restart(
     ]
 
 
-async def test_a_token_of_another_query_is_refused(usage: ContainerProxy) -> None:
-    await fill(usage, *PEOPLE)
-    pages: Any = usage.query_items("SELECT * FROM c", max_item_count=2).by_page()
-    await anext(pages)
-    other = usage.query_items("SELECT c.id FROM c", max_item_count=2)
-
-    status, text = await status_of(anext(other.by_page(pages.continuation_token)))
-
-    assert (status, "Continuation" in text) == (400, True)
-
-
 async def test_long_results_arrive_whole(usage: ContainerProxy) -> None:
     for start in range(0, 300, 100):
         batch = [("create", (doc(f"{i:04}", n=i),)) for i in range(start, start + 100)]
@@ -785,6 +772,7 @@ async def test_long_results_arrive_whole(usage: ContainerProxy) -> None:
 
     assert await rows(usage, "SELECT VALUE c.id FROM c") == expected
     assert await rows(usage, "SELECT VALUE c.id FROM c ORDER BY c.n") == expected
+    assert await rows(usage, "SELECT VALUE c.id FROM c ORDER BY c.n", max_item_count=70) == expected
     assert await rows(usage, "SELECT VALUE c.id FROM c", max_item_count=-1) == expected
     assert [row["id"] async for row in usage.read_all_items()] == expected
 
@@ -814,26 +802,6 @@ async def test_read_items_finds_what_is_there(usage: ContainerProxy, server: Cos
     assert server.counts() == {"create": 5, "query": 2, "read": 1}
 
 
-async def test_a_partition_crossing_query_without_the_header_is_refused(
-    usage: ContainerProxy,
-) -> None:
-    await fill(usage, *PEOPLE)
-    client = usage.client_connection
-
-    async def run(query: str) -> list[Any]:
-        link = usage.container_link
-        paged = client.QueryItems(link, query, {}, containerProperties=_properties(usage))
-        return [row async for row in paged]
-
-    assert len(await run("SELECT * FROM c WHERE c.partitionKey = 'p'")) == 2
-    status, text = await status_of(run("SELECT * FROM c"))
-    assert (status, "enablecrosspartition" in text) == (400, True)
-
-
-def _properties(container: ContainerProxy) -> Any:
-    return container._get_properties_with_options
-
-
 async def test_large_containers_are_filtered_within_seconds(
     server: CosmosServer, usage: ContainerProxy
 ) -> None:
@@ -843,7 +811,13 @@ async def test_large_containers_are_filtered_within_seconds(
     sql.executemany(
         "INSERT INTO items VALUES (?, ?, ?, ?, 'e', 0, NULL, ?)",
         (
-            (i, container.key, f'["p{i % 50}"]', f"i{i}", dumps(doc(f"i{i}", f"p{i % 50}", n=i)))
+            (
+                i,
+                container.key,
+                f'["p{i % 50}"]',
+                f"i{i}",
+                orjson.dumps(doc(f"i{i}", f"p{i % 50}", n=i)),
+            )
             for i in range(1, 50_001)
         ),
     )
