@@ -1,0 +1,325 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import make_ai_hub_event, make_event
+from tests.sightings import any_text, json_values
+from usage_ingest.errors import InvalidEventError
+from usage_ingest.events.call import Call
+from usage_ingest.events.shapes import SHAPES, read_element
+from usage_ingest.record import UsageRecord
+
+
+def refusal(element: object) -> tuple[str, str]:
+    with pytest.raises(InvalidEventError) as refused:
+        read_element(element)
+    return refused.value.reason, refused.value.path
+
+
+def test_every_field_of_our_own_event_is_read() -> None:
+    event = {
+        "schema": "usage-ingest/1",
+        "gateway_request_id": "0f8b6a2e-52f3-4a3b-9d0e-6f2f4c1d9a10",
+        "event_time": "2026-11-20T15:04:05.1234567Z",
+        "gateway": "apim-contoso",
+        "gateway_id": "managed",
+        "region": "Sweden Central",
+        "subscription_id": "hr-copilot",
+        "subscription_name": "HR Copilot",
+        "product_id": "ai-standard",
+        "product_name": "AI Standard",
+        "api_id": "azure-openai",
+        "api_name": "Azure OpenAI",
+        "operation_id": "Responses_Create",
+        "operation_name": "Creates a model response",
+        "user_id": "1",
+        "app_id": "app-1",
+        "tenant_id": "tenant-1",
+        "app_hint": "web",
+        "end_user_id": "user-1",
+        "session_id": "session-1",
+        "tags": {"team": "benefits"},
+        "provider": "openai",
+        "api_kind": "responses",
+        "deployment": "gpt-5",
+        "request_model": "gpt-5",
+        "streaming": False,
+        "method": "POST",
+        "background": True,
+        "response_created": 1795187040,
+        "status": 200,
+        "latency_ms": 812,
+        "response_id": "resp_1",
+        "response_model": "gpt-5-2026-08-07",
+        "object": "response",
+        "service_tier": "default",
+        "usage": {"input_tokens": 1},
+        "backend": "aoai-1",
+        "served_deployment": "gpt-5-2",
+        "spillover_from": "gpt-5",
+        "error_source": "set-header",
+        "error_reason": "ExpressionValueEvaluationFailure",
+    }
+
+    call = read_element(event)
+
+    taken = {
+        "schema", "event_time", "gateway", "streaming", "background", "response_created", "status",
+        "usage",
+    }  # fmt: skip
+    assert call.fields == {name: value for name, value in event.items() if name not in taken}
+    assert call == Call(
+        shape="own",
+        fields=call.fields,
+        gateway="apim-contoso",
+        gateway_request_id="0f8b6a2e-52f3-4a3b-9d0e-6f2f4c1d9a10",
+        response_id="resp_1",
+        event_time="2026-11-20T15:04:05.1234567Z",
+        created=1795187040,
+        usage={"input_tokens": 1},
+        streaming=False,
+        background=True,
+        method="POST",
+        status=200,
+    )
+
+
+def test_keys_that_our_own_event_may_get_later_are_passed_over() -> None:
+    event = make_event()
+
+    assert read_element(event | {"carbon_grams": 3}) == read_element(event)
+
+
+@pytest.mark.parametrize("schema", ["usage-ingest/2", "usage-ingest/", "usage-ingest/1.1"])
+def test_a_later_version_of_our_own_event_is_refused(schema: str) -> None:
+    assert refusal(make_event(schema=schema)) == ("unknown_shape", "schema")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "attribute"),
+    [
+        ("status", 99, "status"),
+        ("status", 600, "status"),
+        ("status", "OK", "status"),
+        ("status", True, "status"),
+        ("response_created", "yesterday", "created"),
+        ("streaming", "perhaps", "streaming"),
+        ("background", 1, "background"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_left_out_and_flagged(
+    key: str, value: object, attribute: str
+) -> None:
+    call = read_element(make_event(**{key: value}))
+
+    assert getattr(call, attribute) is None
+    assert call.odd
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "812 ms", 2**31, 10**18, float("inf")])
+def test_a_latency_that_cannot_be_is_left_out_and_flagged(value: object) -> None:
+    """One latency of 10^18 would spoil a rollup's sum for good."""
+    call = read_element(make_event(latency_ms=value))
+
+    assert call.fields["latency_ms"] is None
+    assert call.odd
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_what_is_left_out_is_not_odd(nothing: str | None) -> None:
+    names = ("status", "latency_ms", "response_created", "streaming", "background", "event_time")
+
+    call = read_element(make_event(**dict.fromkeys(names, nothing)))
+
+    assert not call.odd
+    assert (call.status, call.created, call.streaming, call.event_time) == (None, None, None, None)
+
+
+def test_numbers_and_flags_of_our_own_event_may_come_as_text() -> None:
+    call = read_element(
+        make_event(
+            status="200", latency_ms="812.0", streaming="true", response_created="1795187040"
+        )
+    )
+
+    assert (call.status, call.fields["latency_ms"], call.streaming) == (200, 812, True)
+    assert call.created == 1795187040
+    assert not call.odd
+
+
+@pytest.mark.parametrize("usage", ["12", 12, [1], True])
+def test_usage_of_our_own_event_that_is_no_object_is_refused(usage: object) -> None:
+    assert refusal(make_event(usage=usage)) == ("unknown_usage", "usage")
+
+
+@pytest.mark.parametrize("value", [True, False, ["2026-11-20T15:04:05Z"], {"time": 1}])
+def test_a_time_of_our_own_event_that_is_neither_text_nor_number_is_refused(value: object) -> None:
+    assert refusal(make_event(event_time=value)) == ("impossible_time", "event_time")
+
+
+def test_ids_enter_the_identity_as_they_were_sent() -> None:
+    call = read_element(make_event(gateway_request_id=" A-1\n", response_id="x" * 300))
+
+    assert (call.gateway_request_id, call.fields["gateway_request_id"]) == (" A-1\n", "A-1")
+    assert (call.response_id, call.fields["response_id"]) == ("x" * 300, "x" * 256)
+
+
+def test_every_field_of_an_ai_hub_event_is_read() -> None:
+    call = read_element(
+        make_ai_hub_event(id="chatcmpl-1", appId="app-1", sessionId="s-1", endUserId="user-1")
+    )
+
+    assert call == Call(
+        shape="ai_hub",
+        fields={
+            "app_id": "app-1",
+            "subscription_id": "finance-bot",
+            "product_id": "AI-Retail",
+            "product_name": "AI-Retail",
+            "object": "chat.completion",
+            "response_model": "gpt-4o-2024-11-20",
+            "region": "Sweden Central",
+            "gateway_id": "managed",
+            "client_ip": "203.0.113.77",
+            "operation_name": "ChatCompletions_Create",
+            "session_id": "s-1",
+            "end_user_id": "user-1",
+            "backend": "openai-backend-0",
+            "route": "SWC",
+            "deployment": "chat",
+            "response_id": "chatcmpl-1",
+            "api_kind": "chat",
+        },
+        gateway="apim-hub",
+        response_id="chatcmpl-1",
+        event_time="11/20/2026 11:45:56 AM",
+        usage={"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        streaming=False,
+    )
+
+
+@pytest.mark.parametrize("stand_in", ["NA", "na", "N/A", " NA ", "Portal-Admin", "", None])
+def test_the_stand_ins_of_ai_hub_are_not_values(stand_in: str | None) -> None:
+    names = (
+        "id",
+        "appId",
+        "subscriptionId",
+        "gatewayName",
+        "endUserId",
+        "timestamp",
+        "productName",
+    )
+
+    call = read_element(make_ai_hub_event(**dict.fromkeys(names, stand_in)))
+
+    assert (call.response_id, call.gateway, call.event_time) == (None, None, None)
+    assert call.fields["subscription_id"] is None
+    assert call.fields["product_id"] is None
+    assert call.fields["end_user_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        pytest.param({"model": "NA"}, None, id="no-model"),
+        pytest.param({"targetService": "NA"}, None, id="no-object"),
+        pytest.param({"model": "NA", "targetService": "NA"}, None, id="other-ai-service"),
+        pytest.param(
+            {}, {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}, id="a-small-call"
+        ),
+    ],
+)
+def test_the_default_counts_of_ai_hub_count_only_for_a_known_model(
+    overrides: dict[str, Any], expected: dict[str, int] | None
+) -> None:
+    defaults = {"promptTokens": 1, "responseTokens": 0, "totalTokens": 1}
+
+    assert read_element(make_ai_hub_event(**defaults | overrides)).usage == expected
+    as_text = {name: str(count) for name, count in defaults.items()}
+    assert read_element(make_ai_hub_event(**as_text | overrides)).usage == expected
+
+
+def test_other_counts_of_an_unknown_model_are_usage() -> None:
+    call = read_element(make_ai_hub_event(model="NA", targetService="NA", promptTokens=7))
+
+    assert call.usage == {"prompt_tokens": 7, "completion_tokens": 20, "total_tokens": 120}
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        (("318", "142", "460"), (318, 142, 460)),
+        (("NA", "NA", 460), (None, None, 460)),
+        ((None, 0, ""), (None, 0, None)),
+    ],
+)
+def test_ai_hub_counts_are_numbers_or_not_reported(
+    counts: tuple[object, ...], expected: tuple[int | None, ...]
+) -> None:
+    names = ("promptTokens", "responseTokens", "totalTokens")
+    renamed = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+    usage = read_element(make_ai_hub_event(**dict(zip(names, counts, strict=True)))).usage
+
+    assert usage is not None
+    assert tuple(usage.get(name) for name in renamed) == expected
+
+
+def test_a_bad_count_of_ai_hub_is_refused() -> None:
+    assert refusal(make_ai_hub_event(promptTokens="1,234")) == ("bad_count", "promptTokens")
+
+
+def test_rows_of_ai_hubs_streaming_export_are_refused() -> None:
+    """Their tokens come by the metrics; sent back through a hub they would count twice."""
+    event = make_ai_hub_event(id="streaming-2f6f3a0e-55b3-4bb0-a1df-7c1d2e3f4a5b")
+
+    assert refusal(event) == ("counted_elsewhere", "id")
+
+
+def test_a_row_read_back_from_ai_hubs_store_is_read_like_its_event() -> None:
+    event = make_ai_hub_event()
+    stored = event | {"EventProcessedUtcTime": "2026-11-20T15:05:00Z", "PartitionId": 0}
+
+    assert read_element(stored) == read_element(event)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        pytest.param({}, id="empty"),
+        pytest.param({"schema": 1}, id="schema-that-is-no-text"),
+        pytest.param({"schema": "other/1"}, id="schema-of-somebody-else"),
+        pytest.param({"category": "GatewayLogs", "properties": {}}, id="azure-monitor-log"),
+        pytest.param({"promptTokens": 1, "totalTokens": 1}, id="half-an-ai-hub-event"),
+        pytest.param({"records": [make_event()]}, id="records-inside-an-array"),
+    ],
+)
+def test_an_element_of_no_known_gateway_is_refused(element: dict[str, Any]) -> None:
+    assert refusal(element) == ("unknown_shape", "")
+
+
+@pytest.mark.parametrize("element", [None, "text", 5, 1.5, True, [make_event()]])
+def test_an_element_that_is_no_object_is_refused(element: object) -> None:
+    assert refusal(element) == ("not_an_object", "")
+
+
+def test_no_event_is_of_two_gateways() -> None:
+    for event in (make_event(), make_ai_hub_event()):
+        assert len([shape for shape in SHAPES if shape.matches(event)]) == 1
+
+
+@given(
+    st.sampled_from([make_event(), make_ai_hub_event()]),
+    st.dictionaries(st.sampled_from([*make_event(), *make_ai_hub_event()]) | any_text, json_values),
+)
+def test_every_field_that_a_shape_reads_is_a_field_of_the_record(
+    event: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    try:
+        call = read_element(event | changes)
+    except InvalidEventError:
+        return
+    assert set(call.fields) <= set(UsageRecord.__slots__)
+    assert not {name for name, value in call.fields.items() if value == ""}

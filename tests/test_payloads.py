@@ -1,0 +1,93 @@
+"""The payloads of tests/data and what the product makes of them."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.data.regenerate import HERE, beside, expected, main, payloads
+
+
+def outcomes(folder: str) -> list[dict[str, Any]]:
+    made = [orjson.loads(beside(path).read_bytes()) for path in payloads() if folder in path.parts]
+    return [each for outcome in made for each in outcome]
+
+
+@pytest.mark.parametrize("payload", payloads(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_payload_becomes_what_is_expected_of_it(payload: Path) -> None:
+    """Where a change is meant: python -m tests.data.regenerate, then read the difference."""
+    assert expected(payload).decode() == beside(payload).read_text()
+
+
+def test_the_check_passes_on_what_is_on_file() -> None:
+    assert main(["--check"]) == 0
+
+
+def test_the_check_fails_on_a_change_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(HERE / "usage", tmp_path / "usage")
+    changed = tmp_path / "usage" / "chat-plain.expected.json"
+    changed.write_text(changed.read_text().replace("12", "13"))
+    before = changed.read_text()
+
+    assert main(["--check"], tmp_path) == 1
+
+    assert "chat-plain.expected.json: differs" in capsys.readouterr().out
+    assert changed.read_text() == before
+
+
+def test_regenerating_writes_what_is_missing_and_names_what_is_left_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(HERE / "usage", tmp_path / "usage")
+    missing = tmp_path / "usage" / "chat-plain.expected.json"
+    missing.unlink()
+
+    assert main([], tmp_path) == 0
+    assert missing.read_bytes() == (HERE / "usage" / missing.name).read_bytes()
+
+    (tmp_path / "usage" / "chat-plain.json").unlink()
+    assert main(["--check"], tmp_path) == 1
+    assert "chat-plain.expected.json: has no payload" in capsys.readouterr().out
+
+
+def test_the_polls_of_a_background_response_are_one_record() -> None:
+    polls = orjson.loads((HERE / "own" / "background-polls.expected.json").read_bytes())
+
+    assert len({(each["placed"], each["record"]["id"]) for each in polls}) == 1
+    assert [each["record"]["usage_state"] for each in polls] == ["none", "none"] + 2 * ["reported"]
+
+
+def test_an_error_after_the_answer_is_the_same_record_without_usage() -> None:
+    answered, failed, refused = orjson.loads((HERE / "own" / "on-error.expected.json").read_bytes())
+
+    assert answered["record"]["id"] == failed["record"]["id"] != refused["record"]["id"]
+    assert failed["record"]["usage_state"] == "none"
+
+
+def test_every_kind_of_outcome_is_on_file() -> None:
+    records = [each["record"] for each in outcomes("own") + outcomes("ai_hub") if "record" in each]
+    letters = [
+        each["dead_letter"]["reason"]
+        for each in outcomes("own") + outcomes("ai_hub") + outcomes("refused")
+        if "dead_letter" in each
+    ]
+
+    assert Counter(each["shape"] for each in records).keys() == {"own", "ai_hub"}
+    assert {each["usage_state"] for each in records} == {"reported", "awaiting_metrics", "none"}
+    assert {each.get("api_kind") for each in records} >= {
+        "chat",
+        "completions",
+        "embeddings",
+        "responses",
+    }
+    assert set(letters) >= {"ambiguous_time", "counted_elsewhere", "truncated_json", "not_utf8"}
+
+
+def test_no_planted_text_is_in_what_is_expected() -> None:
+    for path in payloads():
+        assert "planted" not in beside(path).read_text()
