@@ -1,0 +1,257 @@
+"""The documentation against the code: links, names, examples and the values of host.json."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import orjson
+import pytest
+
+from usage_ingest import telemetry
+from usage_ingest.completeness import CHECK_PATIENCE
+from usage_ingest.containers import CONTAINERS
+from usage_ingest.dead_letter_document import Block as RangesBlock
+from usage_ingest.dead_letter_document import (
+    counts_document,
+    letter_document,
+    ranges_document,
+    spots_of,
+)
+from usage_ingest.document import from_document, time_of, to_document
+from usage_ingest.events.dead_letter import REASONS, DeadLetter
+from usage_ingest.events.parse import parse_event
+from usage_ingest.events.privacy import Privacy
+from usage_ingest.events.progress import TAIL_PATIENCE
+from usage_ingest.events.to_record import Rules, Sighting
+from usage_ingest.identity import Identity, cosmos_partition_key
+from usage_ingest.record import UsageRecord
+from usage_ingest.record_id import Coordinates
+from usage_ingest.rollup import increments, rollup_document, rollup_id, rollup_key
+from usage_ingest.state_document import (
+    identity_document,
+    identity_of,
+    progress_document,
+    progress_of,
+)
+from usage_ingest.summary_query import STORED_FIELDS
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+DOCUMENTS: Final = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+_LINK: Final = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+_CODE: Final = re.compile(r"`([^`\n]+)`")
+_PATH: Final = re.compile(
+    r"(?:usage_ingest|local|tests|docs|benchmarks)/[\w./-]*|[\w.-]+\.(?:py|toml|md|sample)"
+)
+_EXAMPLE: Final = re.compile(r"<!-- example: (\w+) -->\n```json\n(.*?)\n```", re.DOTALL)
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives the headings."""
+    headings = re.findall(r"^#+ (.+)$", without_blocks(text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def words_in_code(text: str) -> set[str]:
+    return set(_CODE.findall(without_blocks(text)))
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def example(name: str) -> dict[str, Any]:
+    written = dict(_EXAMPLE.findall(text_of("docs/architecture.md")))[name]
+    found: dict[str, Any] = json.loads(written)
+    return found
+
+
+def test_the_documents_that_the_readme_promises_are_there() -> None:
+    assert {named(each) for each in DOCUMENTS} >= {
+        "CHANGELOG.md",
+        "README.md",
+        "docs/architecture.md",
+        "docs/delivery-guarantees.md",
+        "docs/glossary.md",
+        "docs/runbook.md",
+        *(named(each) for each in (ROOT / "docs/adr").glob("000[1-8]-*.md")),
+    }
+    assert len(list((ROOT / "docs/adr").glob("*.md"))) >= 8
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for link in _LINK.findall(without_blocks(text)):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        path = (document.parent / target).resolve() if target else document
+        assert path.exists(), link
+        assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_module_and_test_that_is_named_exists(document: Path) -> None:
+    words = words_in_code(document.read_text(encoding="utf-8"))
+
+    paths = [word for word in words if _PATH.fullmatch(word)]
+    assert [word for word in paths if not (ROOT / word).exists()] == []
+    tests = [word for word in words if word.startswith("test_") and not word.endswith(".py")]
+    assert [word for word in tests if word not in names_of_tests()] == []
+
+
+@cache
+def names_of_tests() -> frozenset[str]:
+    sources = (each.read_text(encoding="utf-8") for each in (ROOT / "tests").rglob("test_*.py"))
+    return frozenset(name for source in sources for name in re.findall(r"def (test_\w+)", source))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_a_line_holds_one_sentence(document: Path) -> None:
+    """So that a change of a sentence is a change of a line."""
+    for line in without_blocks(document.read_text(encoding="utf-8")).splitlines():
+        if not line.lstrip().startswith("|"):
+            plain = re.sub(r"^(#|\s*)\s*\d+\. ", "", _CODE.sub("", line))
+            assert not re.search(r"[.?!] [A-Z]", plain.replace("**", "")), line
+
+
+def test_the_runbook_knows_every_alarm_and_every_reason() -> None:
+    words = words_in_code(text_of("docs/runbook.md"))
+
+    assert set(get_args(telemetry.AlarmName)) <= words
+    assert set(REASONS) <= words
+
+
+def test_the_readme_knows_what_summaries_are_asked_for_and_why_they_are_incomplete() -> None:
+    words = words_in_code(text_of("README.md"))
+
+    source = text_of("usage_ingest/completeness.py")
+    (listed,) = re.findall(r"reasons = \{\n(.*?)\n    \}", source, re.DOTALL)
+    codes = re.findall(r'^        "(\w+)":', listed, re.MULTILINE)
+    assert len(codes) >= 7
+    assert set(codes) <= words
+    assert set(STORED_FIELDS) <= words
+    assert {"start_date", "end_date", "group_by"} <= words
+
+
+def test_the_readme_lists_the_containers_with_what_they_index() -> None:
+    text = text_of("README.md")
+    for each in CONTAINERS:
+        indexed = [path["path"] for path in each["indexingPolicy"]["includedPaths"]]
+        row = [f"`{each['id']}`", f"`{each['partitionKey']['paths'][0]}`"]
+        row.append(", ".join(f"`{path}`" for path in indexed))
+        assert f"| {' | '.join(row)} |" in text
+
+
+def test_every_value_of_host_json_is_explained() -> None:
+    text = text_of("docs/architecture.md")
+
+    for path, value in leaves(json.loads(text_of("host.json"))):
+        assert f"| `{path}` | `{value}` | " in text
+
+
+def leaves(content: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+def parsed(name: str, document: dict[str, Any]) -> UsageRecord | DeadLetter:
+    """Parse an event of the documentation where the stored document says that it stood."""
+    hub = Coordinates(
+        namespace=document["namespace"],
+        hub=document["hub"],
+        partition_id=document["partition_id"],
+        sequence_number=document["sequence_number"],
+        enqueued_time=time_of(document["enqueued_time"]),
+    )
+    now = time_of(document.get("ingested_at") or document["stored_at"])
+    event = example("event")
+    if name == "letter":
+        kept = ("schema", "gateway_request_id", "event_time", "subscription_id")
+        event = {key: event[key] for key in kept}
+        event |= {"end_user_id": "jo@contoso.com", "usage": {"prompt_tokens": -5}}
+    rules = Rules(Identity(), Privacy(), ledger_ttl_days=400)
+    (found,) = parse_event(Sighting(hub, 0, orjson.dumps(event), now), rules)
+    return found
+
+
+def test_the_event_of_the_architecture_becomes_the_documents_beside_it() -> None:
+    usage, rollup = example("usage"), example("rollup")
+    record = parsed("usage", usage)
+    assert isinstance(record, UsageRecord)
+
+    key = rollup_key(record, ("team",))
+    place = cosmos_partition_key(record.subscription_id, record.day, record.record_id, Identity())
+    slot = int(usage["partition_id"]) % 4
+    counted_in = rollup_id(key.key_hash(), slot)
+    assert to_document(record, place, counted_in, 400) == usage
+    assert from_document(usage) == record
+    assert rollup_document(key, slot, place, increments(record)) == rollup
+
+
+def test_the_dead_letter_of_the_architecture_is_what_is_stored() -> None:
+    stored = example("letter")
+    letter = parsed("letter", stored)
+    assert isinstance(letter, DeadLetter)
+
+    wanted = letter_document(letter, time_of(stored["stored_at"]), 90)
+    assert {**wanted, "size": stored["size"]} == stored
+    assert counts_document(stored["partitionKey"], {stored["reason"]: 1}) == example("counts")
+
+
+def test_the_ranges_of_the_architecture_are_what_is_stored() -> None:
+    stored = example("ranges")
+    block = RangesBlock(
+        stored["day"],
+        stored["hub"],
+        stored["partition_id"],
+        stored["reason"],
+        stored["ranges"][0][0] // 1_000,
+    )
+
+    now = time_of(stored["stored_at"])
+    assert ranges_document(block, spots_of(stored), now, 90) == stored
+
+
+def test_the_state_of_the_architecture_is_what_is_stored() -> None:
+    progress = progress_of(example("progress"))
+    assert progress_document(progress) == example("progress")
+    assert progress.lag == 0
+    assert progress.open_gaps[0].events == 20
+
+    (name, values), *rest = identity_of([example("identity")]).values.items()
+    assert not rest
+    assert identity_document(name, values) == example("identity")
+
+
+def test_nothing_in_the_documents_is_of_another_place() -> None:
+    """They stand by themselves: no path outside the repository, no tool of a workplace."""
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        assert "../shared" not in text
+        assert not re.search(r"(?<![\w.])/(?:work|home|tmp|root)/", text), named(document)
+
+
+def test_how_long_a_look_at_the_hub_holds_is_as_the_readme_says() -> None:
+    assert timedelta(minutes=30) == CHECK_PATIENCE
+    assert "was not looked at for 30 minutes" in text_of("README.md")
+    assert timedelta(minutes=10) == TAIL_PATIENCE
+    assert "a tail that stands still for 10 minutes" in text_of("docs/delivery-guarantees.md")
