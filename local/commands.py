@@ -1,10 +1,11 @@
 """The small commands: publish lines, show what the containers hold."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,19 @@ from azure.eventhub.amqp import AmqpAnnotatedMessage
 
 from local.traffic import Sent
 from usage_ingest.adapters.cosmos import Cosmos
+from usage_ingest.adapters.credentials import Credentials
 from usage_ingest.containers import CONTAINERS
-from usage_ingest.settings import CONNECTION
+from usage_ingest.settings import Settings, load_settings
 
 _AT_ONCE = 500
 
 
-async def publish(settings: dict[str, str], events: Iterable[Sent]) -> int:
+async def publish(settings: Mapping[str, str], events: Iterable[Sent]) -> int:
     """Publish events in batches by their partition keys; return how many."""
-    client = EventHubProducerClient.from_connection_string(
-        settings[CONNECTION], eventhub_name=settings["EVENT_HUB_NAME"]
-    )
-    published = 0
-    async with client:
+    chosen, credentials, published = load_settings(settings), Credentials(), 0
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(credentials.close)
+        client = await stack.enter_async_context(_producer(chosen, credentials))
         for slice_ in _slices(events):
             by_key: dict[str | None, list[EventData | AmqpAnnotatedMessage]] = {}
             for each in slice_:
@@ -38,6 +39,15 @@ async def publish(settings: dict[str, str], events: Iterable[Sent]) -> int:
                     await client.send_batch(group, partition_key=key)
             published += len(slice_)
     return published
+
+
+def _producer(settings: Settings, credentials: Credentials) -> EventHubProducerClient:
+    hub, connection = settings.event_hub_name, settings.event_hub_connection
+    if connection is None:
+        return EventHubProducerClient(settings.namespace, hub, credentials.default())
+    return EventHubProducerClient.from_connection_string(
+        connection.get_secret_value(), eventhub_name=hub
+    )
 
 
 def _slices(events: Iterable[Sent]) -> Iterator[list[Sent]]:
@@ -60,10 +70,14 @@ def lines_of(files: Sequence[str]) -> Iterator[Sent]:
                 yield Sent(line, None)
 
 
-async def show_containers(settings: dict[str, str], name: str | None, limit: int) -> None:
+async def show_containers(settings: Mapping[str, str], name: str | None, limit: int) -> None:
     """Print how many documents of which type each container holds, or the documents of one."""
+    chosen, credentials = load_settings(settings), Credentials()
+    key = chosen.cosmos_key
     cosmos = Cosmos(
-        settings["COSMOS_ENDPOINT"], settings["COSMOS_KEY"], settings["COSMOS_DATABASE"]
+        chosen.cosmos_endpoint,
+        key.get_secret_value() if key else credentials.default(),
+        chosen.cosmos_database,
     )
     try:
         if name is None:
@@ -73,6 +87,7 @@ async def show_containers(settings: dict[str, str], name: str | None, limit: int
             await _print_documents(cosmos, name, limit)
     finally:
         await cosmos.close()
+        await credentials.close()
 
 
 async def documents(cosmos: Cosmos, container: str) -> AsyncIterator[dict[str, Any]]:

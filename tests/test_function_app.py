@@ -16,7 +16,7 @@ from azure.functions import eventhub, meta
 
 import function_app
 from local.cosmos import Fault
-from tests.builders import NOON, body, make_event
+from tests.builders import body, make_event
 from tests.conftest import Stack
 from usage_ingest import wiring
 

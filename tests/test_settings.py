@@ -152,7 +152,7 @@ def test_the_ledger_outlives_whatever_may_be_delivered_again() -> None:
 
 def test_gaps_are_not_re_read_in_the_triggers_consumer_group() -> None:
     assert problems(EVENT_HUB_REREAD_CONSUMER_GROUP="functions") == [
-        "EVENT_HUB_REREAD_CONSUMER_GROUP: must not be EVENT_HUB_CONSUMER_GROUP"
+        "EVENT_HUB_REREAD_CONSUMER_GROUP: must not be EVENT_HUB_CONSUMER_GROUP."
     ]
 
 
@@ -160,13 +160,13 @@ def test_the_hub_is_reached_in_one_way_and_not_in_two() -> None:
     connection = "Endpoint=sb://localhost;SharedAccessKeyName=a;SharedAccessKey=b"
 
     assert problems(**{NAMESPACE: ""}) == [
-        f"{NAMESPACE}: is missing (or {CONNECTION}, for emulators)"
+        f"{NAMESPACE}: is missing (or {CONNECTION}, for emulators)."
     ]
     assert problems(**{CONNECTION: connection}) == [
-        f"{CONNECTION}: set it or {NAMESPACE}, not both"
+        f"{CONNECTION}: set it or {NAMESPACE}, not both."
     ]
     assert problems(**{CONNECTION: "localhost", NAMESPACE: ""}) == [
-        f"{CONNECTION}: is not a connection string (Endpoint=sb://...)"
+        f"{CONNECTION}: is not a connection string (Endpoint=sb://...)."
     ]
 
 
@@ -258,3 +258,19 @@ def test_a_readme_that_differs_is_rewritten_between_its_markers_only() -> None:
     assert with_tables(spoilt) == written
     with pytest.raises(ValueError, match="settings: begin"):
         with_tables("# no tables")
+
+
+def test_rules_between_settings_are_named_together_with_single_ones() -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_settings({"EVENT_HUB_CONSUMER_GROUP": "a", "EVENT_HUB_REREAD_CONSUMER_GROUP": "a"})
+
+    text = str(raised.value)
+    for name in (NAMESPACE, "EVENT_HUB_NAME", "COSMOS_ENDPOINT", "EVENT_HUB_REREAD_CONSUMER_GROUP"):
+        assert f"- {name}: " in text
+
+
+def test_dead_letters_outlive_the_hubs_retention() -> None:
+    """A redelivered event would be counted as a dead letter again otherwise."""
+    (problem,) = problems(DEAD_LETTER_TTL_DAYS="7")
+
+    assert problem.startswith("DEAD_LETTER_TTL_DAYS: must be above EVENT_HUB_RETENTION_DAYS (7)")

@@ -64,8 +64,10 @@ class FakeProgress:
         self.log.append("progress")
         return list(self.partitions)
 
-    async def read(self, namespace: str, hub: str, partition_id: str) -> Progress | None:
-        raise AssertionError(namespace, hub, partition_id)
+    async def read(
+        self, namespace: str, hub: str, partition_id: str, *, fresh: bool = False
+    ) -> Progress | None:
+        raise AssertionError(namespace, hub, partition_id, fresh)
 
     async def write(self, progress: Progress) -> Progress:
         raise AssertionError(progress)

@@ -59,6 +59,13 @@ class _Span:
             return False
         return checked is None or now - checked > CHECK_PATIENCE
 
+    def unplaced(self, progress: Progress) -> bool:
+        """Whether it notes batches without a partition id that came in the span."""
+        noted = progress.checked_at
+        if progress.partition_id != UNKNOWN_PARTITION or noted is None:
+            return False
+        return progress.mark_time < self.end and noted >= self.start
+
 
 _ALWAYS: Final = _Span(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
@@ -120,7 +127,7 @@ def completeness(
         "lost_gaps": hub["lost_gaps"],
         "dead_letters": dead_letters.open.total(),
         "lag": any(span.lags(each) for each in _live(progress)),
-        "progress_unknown": not _live(progress) or len(_watched(progress)) < len(progress),
+        "progress_unknown": not _live(progress) or any(map(span.unplaced, progress)),
         "awaiting_metrics": counted.requests_awaiting_metrics,
         "not_checked_lately": any(span.unchecked(each, now) for each in _live(progress)),
     }
@@ -165,12 +172,10 @@ def _event_hub(span: _Span, progress: Sequence[Progress]) -> dict[str, Any]:
     }
 
 
-def _watched(progress: Iterable[Progress]) -> list[Progress]:
-    return [each for each in progress if each.partition_id != UNKNOWN_PARTITION]
-
-
 def _live(progress: Iterable[Progress]) -> list[Progress]:
-    return [each for each in _watched(progress) if not each.archived]
+    return [
+        each for each in progress if not each.archived and each.partition_id != UNKNOWN_PARTITION
+    ]
 
 
 def _order(progress: Progress) -> tuple[str, str, int, str, int]:

@@ -1,7 +1,7 @@
 """The Cosmos containers that the code relies on, as the service spells them. Pure.
 
-infra/ creates them in Azure (an identity of the data plane cannot), local/ for development; a
-test holds both against this table. Only what is queried is indexed.
+Deployment creates them in Azure (an identity of the data plane cannot), local/ for development.
+Only what is queried is indexed.
 """
 
 from typing import Any, Final

@@ -16,6 +16,7 @@ from usage_ingest.record_id import digest
 
 LETTER_TYPE: Final = "dead_letter"
 RANGES_TYPE: Final = "dead_letter_ranges"
+BODY_TYPE: Final = "dead_letter_body"
 COUNTS_TYPE: Final = "counts"
 RAW_TTL_DAYS: Final = 3
 SINGLE_LIMIT: Final = 100
@@ -78,8 +79,7 @@ def spot_of(letter: DeadLetter) -> Spot:
 
 def letter_document(letter: DeadLetter, now: datetime, ttl_days: int) -> dict[str, Any]:
     """Return the document of a single dead letter, open."""
-    days = ttl_days if letter.raw is None else min(ttl_days, RAW_TTL_DAYS)
-    document = {
+    return {
         "id": letter.letter_id,
         "partitionKey": cosmos_partition_key(letter, now),
         "type": LETTER_TYPE,
@@ -94,12 +94,23 @@ def letter_document(letter: DeadLetter, now: datetime, ttl_days: int) -> dict[st
         "skeleton": letter.skeleton,
         "skeleton_whole": letter.whole,
         "stored_at": time_text(now),
-        "ttl": days * SECONDS_PER_DAY,
+        "ttl": ttl_days * SECONDS_PER_DAY,
         **coordinates_fields(letter.coordinates),
     }
-    if letter.raw is not None:
-        document["body"] = letter.raw
-    return document
+
+
+def body_document(letter: DeadLetter, now: datetime) -> dict[str, Any]:
+    """Return the document of a raw body: apart, so that it expires before its dead letter."""
+    return {
+        "id": digest("dead-letter-body", letter.letter_id),
+        "partitionKey": cosmos_partition_key(letter, now),
+        "type": BODY_TYPE,
+        "day": day_of(letter, now),
+        "letter_id": letter.letter_id,
+        "body": letter.raw,
+        "stored_at": time_text(now),
+        "ttl": RAW_TTL_DAYS * SECONDS_PER_DAY,
+    }
 
 
 def ranges_document(

@@ -75,8 +75,13 @@ class DeadLetters(Protocol):
 class ProgressStore(Protocol):
     """How far each hub partition has been stored."""
 
-    async def read(self, namespace: str, hub: str, partition_id: str) -> Progress | None:
-        """Return the partition's progress, or None where nothing was recorded yet."""
+    async def read(
+        self, namespace: str, hub: str, partition_id: str, *, fresh: bool = False
+    ) -> Progress | None:
+        """Return the partition's progress, or None where nothing was recorded yet.
+
+        It may be what this process read or wrote before, unless `fresh` asks the store.
+        """
         ...
 
     async def write(self, progress: Progress) -> Progress:

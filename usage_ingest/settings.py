@@ -1,23 +1,15 @@
-"""The settings: two tables, one that the app reads and one that the Functions host reads.
+"""The settings: what the app reads, and what the Functions host reads.
 
 Every wrong or missing setting is reported at once, by name, with what it should be.
 README.md's table is generated from these (python -m tests.readme_table).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from usage_ingest.errors import ConfigError
 
@@ -163,26 +155,6 @@ class Settings(BaseModel):
         found = _ENDPOINT.search(connection.get_secret_value()) if connection else None
         return found.group(1) if found else "unknown"
 
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        if self.event_hub_connection is None and self.event_hub_namespace is None:
-            raise ValueError(f"{NAMESPACE}: is missing (or {CONNECTION}, for emulators)")
-        if self.event_hub_connection is not None and self.event_hub_namespace is not None:
-            raise ValueError(f"{CONNECTION}: set it or {NAMESPACE}, not both")
-        if self.event_hub_connection is not None and self.namespace == "unknown":
-            raise ValueError(f"{CONNECTION}: is not a connection string (Endpoint=sb://...)")
-        if self.event_hub_reread_consumer_group == self.event_hub_consumer_group:
-            raise ValueError(
-                "EVENT_HUB_REREAD_CONSUMER_GROUP: must not be EVENT_HUB_CONSUMER_GROUP"
-            )
-        least = self.event_hub_retention_days + self.dead_letter_ttl_days + _SPARE_DAYS
-        if self.ledger_ttl_days < least:
-            raise ValueError(
-                f"LEDGER_TTL_DAYS: must be at least {least} (EVENT_HUB_RETENTION_DAYS + "
-                f"DEAD_LETTER_TTL_DAYS + {_SPARE_DAYS}): a replay could count twice otherwise"
-            )
-        return self
-
 
 @dataclass(frozen=True, slots=True)
 class HostSetting:
@@ -199,11 +171,7 @@ HOST_SETTINGS: Final = (
     HostSetting(CONNECTION, "Prefix of the trigger's connection; see above", ""),
     HostSetting("EVENT_HUB_NAME", "The trigger's event hub; see above", "usage"),
     HostSetting("EVENT_HUB_CONSUMER_GROUP", "The trigger's consumer group; see above", "functions"),
-    HostSetting(
-        "CLOSE_GAPS_SCHEDULE",
-        "When gaps are looked for: six-field NCRONTAB, UTC",
-        "0 */5 * * * *",
-    ),
+    HostSetting("CLOSE_GAPS_SCHEDULE", "When gaps are looked for: NCRONTAB, UTC", "0 */5 * * * *"),
 )
 
 
@@ -213,12 +181,55 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: Naming every missing or wrong setting at once, never a secret's value.
     """
-    given: dict[str, Any] = {name: value for name, value in environment.items() if value.strip()}
+    given = {name: value for name, value in environment.items() if value.strip()}
+    problems = set(_broken_rules(given))
     try:
-        return Settings.model_validate(given)
+        settings = Settings.model_validate(given)
     except ValidationError as error:
-        problems = sorted({_problem(dict(each)) for each in error.errors()})
-    raise ConfigError("The settings are wrong:\n" + "\n".join(f"- {each}" for each in problems))
+        problems |= {_problem(dict(each)) for each in error.errors()}
+    if problems:
+        listed = "\n".join(f"- {each}" for each in sorted(problems))
+        raise ConfigError(f"The settings are wrong:\n{listed}")
+    return settings
+
+
+def _broken_rules(given: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is wrong between settings, whether or not each of them is right by itself."""
+    connection, namespace = given.get(CONNECTION), given.get(NAMESPACE)
+    if connection is None and namespace is None:
+        yield f"{NAMESPACE}: is missing (or {CONNECTION}, for emulators)."
+    if connection is not None and namespace is not None:
+        yield f"{CONNECTION}: set it or {NAMESPACE}, not both."
+    if connection is not None and not _ENDPOINT.search(connection):
+        yield f"{CONNECTION}: is not a connection string (Endpoint=sb://...)."
+    group = given.get("EVENT_HUB_CONSUMER_GROUP")
+    if group is not None and group == given.get("EVENT_HUB_REREAD_CONSUMER_GROUP"):
+        yield "EVENT_HUB_REREAD_CONSUMER_GROUP: must not be EVENT_HUB_CONSUMER_GROUP."
+    retention, letters, ledger = (
+        _whole(given, name)
+        for name in ("EVENT_HUB_RETENTION_DAYS", "DEAD_LETTER_TTL_DAYS", "LEDGER_TTL_DAYS")
+    )
+    if retention is None or letters is None or ledger is None:
+        return  # said of each by itself
+    if letters <= retention:
+        yield (
+            f"DEAD_LETTER_TTL_DAYS: must be above EVENT_HUB_RETENTION_DAYS ({retention}): a "
+            "redelivered event would count again."
+        )
+    least = retention + letters + _SPARE_DAYS
+    if ledger < least:
+        yield (
+            f"LEDGER_TTL_DAYS: must be at least {least} (EVENT_HUB_RETENTION_DAYS + "
+            f"DEAD_LETTER_TTL_DAYS + {_SPARE_DAYS}): a replay could count twice otherwise."
+        )
+
+
+def _whole(given: Mapping[str, str], alias: str) -> int | None:
+    default = next(each.default for each in Settings.model_fields.values() if each.alias == alias)
+    try:
+        return int(given.get(alias, default))
+    except ValueError:
+        return None
 
 
 def _problem(error: dict[str, Any]) -> str:

@@ -96,7 +96,7 @@ def _raise_refusal(error: Exception) -> None:
     if status == NOT_FOUND and sub_status == _OWNER_MISSING:
         raise ConfigError(
             "A Cosmos DB database or container is missing: COSMOS_DATABASE must hold "
-            f"{USAGE}, {DEAD_LETTERS}, {STATE} and {REFERENCE} (infra/ creates them)"
+            f"{USAGE}, {DEAD_LETTERS}, {STATE} and {REFERENCE}"
         ) from error
     raise error
 

@@ -26,6 +26,7 @@ from usage_ingest.dead_letter_document import (
     Block,
     Spot,
     block_of,
+    body_document,
     cosmos_partition_key,
     counts_document,
     counts_id,
@@ -41,7 +42,7 @@ from usage_ingest.ports import Clock
 from usage_ingest.rollup import patches
 
 _ATTEMPTS: Final = 20
-_AT_ONCE: Final = 90  # operations of a batch, with room for the counts
+_AT_ONCE: Final = 45  # dead letters of a batch, with room for their bodies and the counts
 
 
 class CosmosDeadLetters:
@@ -79,7 +80,8 @@ class CosmosDeadLetters:
         for _ in range(_ATTEMPTS + len(letters)):
             if not letters:
                 return 0
-            operations = self._creates(letters)
+            operations = [*self._creates(letters), *self._bodies(letters)]
+            first_count = len(operations)
             opened: Counter[str] = Counter(letter.reason for letter in letters)
             operations += _count(key, opened, exists=counts_exist)
             failed = await self._attempt(key, operations)
@@ -88,9 +90,9 @@ class CosmosDeadLetters:
             index, status = failed
             if index is None:
                 return await self._store_in_halves(key, letters)
-            if index >= len(letters):
+            if index >= first_count:
                 counts_exist = status == CONFLICT
-            elif status == CONFLICT:
+            elif status == CONFLICT and index < len(letters):
                 letters = letters[:index] + letters[index + 1 :]
             else:
                 return await self._store_in_halves(key, letters)
@@ -102,14 +104,21 @@ class CosmosDeadLetters:
             middle = len(letters) // 2
             first = await self._store_single(key, letters[:middle])
             return first + await self._store_single(key, letters[middle:])
-        bare = replace(letters[0], skeleton=None, whole=False, raw=None)
-        if bare == letters[0]:
+        letter = letters[0]
+        bare = replace(letter, raw=None)
+        if bare == letter:
+            bare = replace(letter, skeleton=None, whole=False)
+        if bare == letter:
             raise TransientError(f"{key}: Cosmos DB refuses a dead letter without a body")
         return await self._store_single(key, [bare])
 
     def _creates(self, letters: Iterable[DeadLetter]) -> list[Operation]:
         now = self._clock.now()
         return [("create", (letter_document(each, now, self._ttl_days),)) for each in letters]
+
+    def _bodies(self, letters: Iterable[DeadLetter]) -> list[Operation]:
+        now = self._clock.now()
+        return [("upsert", (body_document(each, now),)) for each in letters if each.raw is not None]
 
     async def _store_over(self, letters: Sequence[DeadLetter]) -> int:
         """Store as ranges what is not stored singly from an earlier, smaller delivery."""

@@ -38,10 +38,12 @@ class CosmosProgressStore:
         self._patience = cosmos.patience
         self._kept: dict[str, Progress] = {}
 
-    async def read(self, namespace: str, hub: str, partition_id: str) -> Progress | None:
+    async def read(
+        self, namespace: str, hub: str, partition_id: str, *, fresh: bool = False
+    ) -> Progress | None:
         """Return the partition's progress, or None; see ports.ProgressStore."""
         document_id = progress_id(namespace, hub, partition_id)
-        if document_id in self._kept:
+        if document_id in self._kept and not fresh:
             return self._kept[document_id]
         try:
             document = await self._patience.call(

@@ -44,7 +44,7 @@ def token_count(value: object, path: str) -> int | None:
         return None
     number = whole(value)
     if number is None or number < 0:
-        raise InvalidEventError("bad_count", path, f"a {type(value).__name__}")
+        raise InvalidEventError("bad_count", path, "not a whole number of zero or more")
     if number > IMPLAUSIBLE_COUNT:
         raise InvalidEventError("implausible_count", path, "above 100,000,000")
     return number

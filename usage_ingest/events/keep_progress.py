@@ -81,11 +81,12 @@ class ProgressKeeper:
 
     async def unknown_partition_since(self, oldest: datetime) -> bool:
         """Whether a batch came without a partition id after `oldest`."""
-        noted = await self._read(UNKNOWN_PARTITION)
+        noted = await self._read(UNKNOWN_PARTITION, fresh=True)  # another instance notes it
         return noted is not None and noted.checked_at is not None and noted.checked_at > oldest
 
-    async def _read(self, partition_id: str) -> Progress | None:
-        return await self.store.read(self.reader.namespace, self.reader.hub, partition_id)
+    async def _read(self, partition_id: str, *, fresh: bool = False) -> Progress | None:
+        namespace, hub = self.reader.namespace, self.reader.hub
+        return await self.store.read(namespace, hub, partition_id, fresh=fresh)
 
     def _first(self, partition_id: str, beginning: int) -> Progress:
         return Progress(
