@@ -33,7 +33,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from azure.core.exceptions import AzureError  # noqa: PLC0415 - only when something went wrong
     from azure.eventhub.exceptions import EventHubError  # noqa: PLC0415
 
-    from local.host.indexing import HostError  # noqa: PLC0415
+    from local.host import HostError  # noqa: PLC0415
     from usage_ingest.errors import UsageIngestError  # noqa: PLC0415
 
     return (OSError, ValueError, AzureError, EventHubError, HostError, UsageIngestError)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from local.environment import ROOT
 from local.host import FunctionsHost
-from local.host.indexing import HostError
 from local.stack import READY, until_stopped
 from usage_ingest import telemetry, wiring
 from usage_ingest.errors import UsageIngestError
@@ -81,6 +80,3 @@ async def _partitions() -> str:
     gaps = sum(gap.events for each in partitions for gap in each.open_gaps)
     lag = f"{sum(known):,}" if known else "not looked at yet"
     return f"lag {lag}" + (f"   in gaps {gaps:,}" if gaps else "")
-
-
-__all__ = ["HostError", "run_host"]

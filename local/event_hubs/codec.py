@@ -4,19 +4,32 @@ Layouts: https://docs.oasis-open.org/amqp/core/v1.0/os/amqp-core-types-v1.0-os.h
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
-NULL, TRUE, FALSE = b"\x40", b"\x41", b"\x42"
-AMQP_FRAME, SASL_FRAME = 0, 1
 FRAME_HEADER = struct.Struct(">IBBH")  # size, data offset in 4-byte words, frame kind, channel
-PAYLOAD_OVERHEAD = 128  # more than a frame header and a transfer with all its fields take
 
-# What reading a malformed value raises; callers turn it into amqp:decode-error.
-MALFORMED = (IndexError, struct.error, ValueError, TypeError, RecursionError)
+# The fields of every performative, in order; "_" where neither side of this server uses one.
+_FIELDS = {
+    "open": "container_id hostname max_frame_size channel_max _ _ _ _ _ _",
+    "begin": "remote_channel next_outgoing_id incoming_window outgoing_window handle_max _ _ _",
+    "attach": "name handle role snd_settle_mode rcv_settle_mode source target _ _ "
+    "initial_delivery_count max_message_size _ desired_capabilities properties",
+    "flow": "next_incoming_id incoming_window next_outgoing_id outgoing_window handle "
+    "delivery_count link_credit _ _ _ _",
+    "transfer": "handle delivery_id delivery_tag message_format settled more _ _ _ _ _",
+    "disposition": "role first last settled state _",
+    "detach": "handle closed error",
+    "end": "error",
+    "close": "error",
+    "sasl_mechanisms": "mechanisms",
+    "sasl_init": "mechanism initial_response hostname",
+    "sasl_outcome": "code additional_data",
+}
+_CODES = dict(zip(_FIELDS, (*range(0x10, 0x19), 0x40, 0x41, 0x44), strict=True))
+_NAMES = {code: name for name, code in _CODES.items()}
 
 
 class AmqpError(Exception):
@@ -27,246 +40,131 @@ class AmqpError(Exception):
         self.condition = condition
         self.description = description
 
-    def encode(self) -> bytes:
-        """Return AMQP's error composite."""
-        return described(0x1D, encode_list(symbol(self.condition), string(self.description), NULL))
+
+# What acting on a client's frame raises: a refusal, or what comes of reading the unforeseen.
+REFUSALS = (AmqpError, LookupError, ValueError, TypeError, AttributeError, struct.error)
 
 
-class Code(IntEnum):
-    """Descriptors of the performatives."""
+def refusal(error: Exception) -> AmqpError:
+    """Return one of REFUSALS in AMQP's terms: the unforeseen is not implemented."""
+    if isinstance(error, AmqpError):
+        return error
+    return AmqpError("amqp:not-implemented", f"This server does not understand: {error!r}")
 
-    OPEN = 0x10
-    BEGIN = 0x11
-    ATTACH = 0x12
-    FLOW = 0x13
-    TRANSFER = 0x14
-    DISPOSITION = 0x15
-    DETACH = 0x16
-    END = 0x17
-    CLOSE = 0x18
-    SASL_MECHANISMS = 0x40
-    SASL_INIT = 0x41
-    SASL_OUTCOME = 0x44
-
-
-_FIELD_NAMES = {
-    Code.OPEN: "container_id hostname max_frame_size channel_max idle_timeout outgoing_locales "
-    "incoming_locales offered_capabilities desired_capabilities properties",
-    Code.BEGIN: "remote_channel next_outgoing_id incoming_window outgoing_window handle_max "
-    "offered_capabilities desired_capabilities properties",
-    Code.ATTACH: "name handle role snd_settle_mode rcv_settle_mode source target unsettled "
-    "incomplete_unsettled initial_delivery_count max_message_size offered_capabilities "
-    "desired_capabilities properties",
-    Code.FLOW: "next_incoming_id incoming_window next_outgoing_id outgoing_window handle "
-    "delivery_count link_credit available drain echo properties",
-    Code.TRANSFER: "handle delivery_id delivery_tag message_format settled more rcv_settle_mode "
-    "state resume aborted batchable",
-    Code.DISPOSITION: "role first last settled state batchable",
-    Code.DETACH: "handle closed error",
-    Code.END: "error",
-    Code.CLOSE: "error",
-    Code.SASL_MECHANISMS: "mechanisms",
-    Code.SASL_INIT: "mechanism initial_response hostname",
-    Code.SASL_OUTCOME: "code additional_data",
-}
-FIELDS = {code: tuple(names.split()) for code, names in _FIELD_NAMES.items()}
-
-
-# Decoding
 
 _CONSTANTS: dict[int, bool | int | None] = {0x40: None, 0x41: True, 0x42: False, 0x43: 0, 0x44: 0}
-_NUMBER_CONSTRUCTORS = bytes.fromhex("50 51 52 53 54 55 56  60 61  70 71 72  80 81 82 83")
-_NUMBERS = {
-    constructor: struct.Struct(f">{layout}")
-    for constructor, layout in zip(_NUMBER_CONSTRUCTORS, "BbBBbb?HhIifQqdq", strict=True)
-}
-_FIXED_WIDTHS = {0x4: 0, 0x5: 1, 0x6: 2, 0x7: 4, 0x8: 8, 0x9: 16}
-_BINARY, _TEXT, _LONG = (0xA0, 0xB0), (0xA1, 0xA3, 0xB1, 0xB3), (0xB0, 0xB1, 0xB3)
-_EMPTY_LIST, _LISTS, _MAPS = 0x45, (0x45, 0xC0, 0xD0), (0xC1, 0xD1)
+_FIXED = bytes.fromhex("50 51 52 53 54 55 56  60 61  70 71 72 73 74  80 81 82 83 84  94 98")
+_LAYOUTS = "B b B B b b ?  H h  I i f 4s 4s  Q q d q 8s  16s 16s".split()
+_STRUCTS = {code: struct.Struct(">" + each) for code, each in zip(_FIXED, _LAYOUTS, strict=True)}
 
 
-def value_end(buffer: bytes, start: int) -> int:
-    """Return the index after the value whose constructor stands at `start`."""
-    constructor = buffer[start]
-    category = constructor >> 4
+def decode(data: bytes, start: int = 0) -> tuple[Any, int]:
+    """Return the value at `start` and the index after it. Arrays are returned as their bytes."""
+    constructor, start = data[start], start + 1
     if constructor == 0x00:  # a descriptor, then the value it describes
-        return value_end(buffer, value_end(buffer, start + 1))
-    if category in _FIXED_WIDTHS:
-        end = start + 1 + _FIXED_WIDTHS[category]
-    elif category in (0xA, 0xC, 0xE):
-        end = start + 2 + buffer[start + 1]
-    elif category in (0xB, 0xD, 0xF):
-        end = start + 5 + int.from_bytes(buffer[start + 1 : start + 5], "big")
-    else:
-        raise AmqpError("amqp:decode-error", f"unknown type constructor 0x{constructor:02x}")
-    if end > len(buffer):
-        raise AmqpError("amqp:decode-error", "a value reaches past the end of its frame")
-    return end
-
-
-def element_starts(buffer: bytes, start: int) -> Iterator[int]:
-    """Yield where each element of the list or map at `start` begins, then where the last ends."""
-    constructor = buffer[start]
-    if constructor == _EMPTY_LIST:  # it has neither size nor count
-        count, position = 0, start + 1
-    elif constructor in (0xC0, 0xC1):
-        count, position = buffer[start + 2], start + 3
-    else:
-        count, position = int.from_bytes(buffer[start + 5 : start + 9], "big"), start + 9
-    for _ in range(count):
-        yield position
-        position = value_end(buffer, position)
-    yield position
-
-
-def decode(buffer: bytes, start: int = 0) -> Any:
-    """Return the value at `start`; of a described value, the value alone.
-
-    Arrays, uuids, decimals and chars are returned as their encoded bytes: nothing here needs more.
-    """
-    constructor = buffer[start]
-    if constructor == 0x00:
-        return decode(buffer, value_end(buffer, start + 1))
+        return decode(data, decode(data, start)[1])
     if constructor in _CONSTANTS:
-        return _CONSTANTS[constructor]
-    if constructor in _NUMBERS:
-        return _NUMBERS[constructor].unpack_from(buffer, start + 1)[0]
-    if constructor in _LISTS or constructor in _MAPS:
-        values = [decode(buffer, position) for position in list(element_starts(buffer, start))[:-1]]
-        is_list = constructor in _LISTS
-        return values if is_list else dict(zip(values[::2], values[1::2], strict=True))
-    encoded = buffer[start : value_end(buffer, start)]
-    if constructor in _BINARY or constructor in _TEXT:
-        content = encoded[5 if constructor in _LONG else 2 :]
-        return content if constructor in _BINARY else content.decode()
-    return encoded
+        return _CONSTANTS[constructor], start
+    if constructor in _STRUCTS:
+        layout = _STRUCTS[constructor]
+        return layout.unpack_from(data, start)[0], start + layout.size
+    category, kind = constructor >> 4, constructor & 0x0F
+    width = 1 if category in (0xA, 0xC, 0xE) else 4
+    content_start = start + width
+    end = content_start + int.from_bytes(data[start:content_start], "big")
+    content = data[content_start:end]
+    if end > len(data):
+        raise ValueError("a value that reaches past the end of its frame")
+    if category in (0xC, 0xD):
+        values, position = [], width  # the elements stand after their count
+        for _ in range(int.from_bytes(content[:width], "big")):
+            value, position = decode(content, position)
+            values.append(value)
+        return values if kind == 0 else dict(zip(values[::2], values[1::2], strict=True)), end
+    return content.decode() if kind in (0x1, 0x3) and category < 0xC else content, end
 
 
-class Section(NamedTuple):
-    """Where one section of an encoded message lies."""
-
-    code: int
-    start: int
-    value_start: int
-    end: int
-
-
-def sections(message: bytes) -> Iterator[Section]:
-    """Yield the sections of a message, in order."""
+def sections(message: bytes) -> Iterator[tuple[int, int, Any]]:
+    """Yield the code of each section, where it starts and its value."""
     start = 0
     while start < len(message):
-        if message[start] != 0x00:
-            raise AmqpError("amqp:decode-error", "a message section must be a described value")
-        value_start = value_end(message, start + 1)
-        end = value_end(message, value_start)
-        yield Section(decode(message, start + 1), start, value_start, end)
+        code, value_start = decode(message, start + 1)
+        value, end = decode(message, value_start)
+        yield code, start, value
         start = end
 
 
-@dataclass(frozen=True, slots=True)
-class Performative:
-    """A received performative: its fields by name, decoded and as they came."""
+class Frame(NamedTuple):
+    """A received frame: its performative with all fields by name, and what follows it."""
 
-    code: Code
-    values: dict[str, Any]
-    encoded: dict[str, bytes]
+    channel: int
+    name: str
+    fields: dict[str, Any]
     payload: bytes
 
-    def get(self, name: str) -> Any:
-        """Return a field's value; None when it was left out."""
-        return self.values.get(name)
+
+def parse_frame(channel: int, body: bytes) -> Frame:
+    """Read a frame's body. Fields that were left out are None."""
+    code, start = decode(body, 1)
+    values, end = decode(body, start)
+    name = _NAMES[code]
+    return Frame(channel, name, dict(zip_longest(_FIELDS[name].split(), values)), body[end:])
 
 
-def parse_performative(body: bytes) -> Performative:
-    """Read a frame's body. Raises AmqpError for what is malformed or not a performative."""
-    try:
-        descriptor = decode(body, 1)
-        fields_start = value_end(body, 1)
-        starts = list(element_starts(body, fields_start))
-        values = [decode(body, position) for position in starts[:-1]]
-        payload = body[value_end(body, fields_start) :]
-    except MALFORMED as error:
-        raise AmqpError("amqp:decode-error", f"malformed frame: {error!r}") from error
-    if descriptor not in FIELDS:
-        raise AmqpError("amqp:not-implemented", f"unknown performative {descriptor!r}")
-    code = Code(descriptor)
-    encoded = [body[start:end] for start, end in pairwise(starts)]
-    names = FIELDS[code]
-    return Performative(
-        code,
-        dict(zip(names, values, strict=False)),
-        dict(zip(names, encoded, strict=False)),
-        payload,
-    )
+# What is sent; bytes are encoded already, and an int is a uint.
+Encodable = bytes | str | bool | int | AmqpError | None
+
+ubyte = partial(struct.pack, ">BB", 0x50)
+ushort = partial(struct.pack, ">BH", 0x60)
+uint = partial(struct.pack, ">BI", 0x70)
+ulong = partial(struct.pack, ">BQ", 0x80)
+integer = partial(struct.pack, ">Bi", 0x71)
+long = partial(struct.pack, ">Bq", 0x81)
+timestamp = partial(struct.pack, ">Bq", 0x83)  # milliseconds since 1970
+binary4 = partial(struct.pack, ">BBI", 0xA0, 4)  # a number as four bytes
 
 
-# Encoding
-
-
-def _number_encoder(constructor: int, layout: str) -> Callable[[int], bytes]:
-    packer = struct.Struct(f">B{layout}")
-
-    def encode(value: int) -> bytes:
-        return packer.pack(constructor, value)
-
-    return encode
-
-
-ubyte = _number_encoder(0x50, "B")
-ushort = _number_encoder(0x60, "H")
-uint = _number_encoder(0x70, "I")
-ulong = _number_encoder(0x80, "Q")
-integer = _number_encoder(0x71, "i")
-long = _number_encoder(0x81, "q")
-timestamp = _number_encoder(0x83, "q")  # milliseconds since 1970
-
-
-def boolean(value: bool) -> bytes:
-    """Encode a boolean."""
-    return TRUE if value else FALSE
-
-
-def string(text: str) -> bytes:
+def string(text: str, short_constructor: int = 0xA1) -> bytes:
     """Encode text."""
-    return _variable(0xA1, text.encode())
-
-
-def symbol(text: str) -> bytes:
-    """Encode a symbol: a name that AMQP or the service gives a meaning to."""
-    return _variable(0xA3, text.encode())
-
-
-def binary(content: bytes) -> bytes:
-    """Encode bytes."""
-    return _variable(0xA0, content)
-
-
-def _variable(short_constructor: int, content: bytes) -> bytes:
+    content = text.encode()
     if len(content) < 256:
         return bytes((short_constructor, len(content))) + content
     return struct.pack(">BI", short_constructor + 0x10, len(content)) + content
 
 
-def encode_list(*elements: bytes) -> bytes:
-    """Encode a list of encoded elements."""
-    return _compound(0xD0, elements)
+symbol = partial(string, short_constructor=0xA3)  # a name that AMQP gives a meaning to
 
 
-def encode_map(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Encode a map of encoded keys and values."""
-    return _compound(0xD1, [element for pair in pairs for element in pair])
+def _encode(value: Encodable) -> bytes:
+    match value:
+        case None | True | False:
+            return {None: b"\x40", True: b"\x41", False: b"\x42"}[value]
+        case int():
+            return uint(value)
+        case str():
+            return string(value)
+        case AmqpError():
+            return described(0x1D, encode_list(symbol(value.condition), value.description, None))
+    return value
 
 
-def _compound(constructor: int, elements: Sequence[bytes]) -> bytes:
-    content = b"".join(elements)
-    return struct.pack(">BII", constructor, len(content) + 4, len(elements)) + content
+def encode_list(*values: Encodable) -> bytes:
+    """Encode a list."""
+    content = b"".join(map(_encode, values))
+    return struct.pack(">BII", 0xD0, len(content) + 4, len(values)) + content
 
 
-def encode_array(constructor: int, contents: Iterable[bytes]) -> bytes:
-    """Encode an array of strings (0xB1) or symbols (0xB3)."""
-    elements = [struct.pack(">I", len(content)) + content for content in contents]
-    content = b"".join(elements)
-    return struct.pack(">BIIB", 0xF0, len(content) + 5, len(elements), constructor) + content
+def encode_map(key: Callable[[str], bytes], values: Mapping[str, Encodable]) -> bytes:
+    """Encode a map whose keys are strings or symbols."""
+    content = b"".join(key(name) + _encode(value) for name, value in values.items())
+    return struct.pack(">BII", 0xD1, len(content) + 4, len(values) * 2) + content
+
+
+def encode_array(constructor: int, texts: Iterable[str]) -> bytes:
+    """Encode an array of ASCII strings (0xB1) or symbols (0xB3)."""
+    encoded = [struct.pack(">I", len(text)) + text.encode("ascii") for text in texts]
+    size = sum(map(len, encoded)) + 5
+    return struct.pack(">BIIB", 0xF0, size, len(encoded), constructor) + b"".join(encoded)
 
 
 def described(code: int, value: bytes) -> bytes:
@@ -274,17 +172,9 @@ def described(code: int, value: bytes) -> bytes:
     return bytes((0x00, 0x53, code)) + value
 
 
-def performative(code: Code, /, **fields: bytes) -> bytes:
-    """Encode a performative with every field, null where none is given.
-
-    AMQP lets trailing nulls be left out, but azure-eventhub reads fields by position and fails.
-    """
-    if unknown := fields.keys() - FIELDS[code]:
-        raise TypeError(f"{code.name} has no fields {sorted(unknown)}")
-    return described(code, encode_list(*(fields.get(name, NULL) for name in FIELDS[code])))
-
-
-def frame(channel: int, body: bytes, kind: int = AMQP_FRAME) -> bytes:
-    """Put a frame header before a frame's body."""
-    size = FRAME_HEADER.size + len(body)
-    return FRAME_HEADER.pack(size, 2, kind, channel) + body
+def frame(channel: int, name: str, payload: bytes = b"", /, **fields: Encodable) -> bytes:
+    """Encode a frame; every field takes its place, for azure-eventhub fails on short lists."""
+    values = [fields.get(field) for field in _FIELDS[name].split()]
+    body = described(_CODES[name], encode_list(*values)) + payload
+    kind = 1 if name.startswith("sasl") else 0
+    return FRAME_HEADER.pack(FRAME_HEADER.size + len(body), 2, kind, channel) + body

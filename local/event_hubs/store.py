@@ -1,228 +1,134 @@
 """The events of every hub and partition, in one SQLite file."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS hubs (
-    name TEXT PRIMARY KEY,
-    created_ms INTEGER NOT NULL
-);
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS partitions (
-    id INTEGER PRIMARY KEY,
-    hub TEXT NOT NULL,
-    partition_id TEXT NOT NULL,
-    begin_sequence_number INTEGER NOT NULL DEFAULT 0,
-    next_sequence_number INTEGER NOT NULL DEFAULT 0,
-    next_offset INTEGER NOT NULL DEFAULT 0,
-    last_sequence_number INTEGER NOT NULL DEFAULT -1,
-    last_offset INTEGER NOT NULL DEFAULT -1,
-    last_enqueued_ms INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (hub, partition_id)
+    hub TEXT, partition_id TEXT, created_ms INTEGER,
+    last_sequence_number INTEGER DEFAULT -1, last_enqueued_ms INTEGER DEFAULT 0,
+    PRIMARY KEY (hub, partition_id)
 );
 CREATE TABLE IF NOT EXISTS events (
-    partition INTEGER NOT NULL,
-    sequence_number INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
-    enqueued_ms INTEGER NOT NULL,
-    partition_key TEXT,
-    message BLOB NOT NULL
+    hub TEXT, partition_id TEXT, sequence_number INTEGER,
+    enqueued_ms INTEGER, partition_key TEXT, message BLOB,
+    PRIMARY KEY (hub, partition_id, sequence_number)
 );
--- All three columns grow together, so this one index serves every kind of starting position.
-CREATE INDEX IF NOT EXISTS positions ON events (partition, sequence_number, offset, enqueued_ms);
 """
-
-
-class NewEvent(NamedTuple):
-    """An event to append: what its sender fixed."""
-
-    partition_key: str | None
-    message: bytes  # the bare message, still encoded
+OF_PARTITION = "WHERE hub = ?1 AND partition_id = ?2"
+OFFSET_STEP = 64  # an event's offset is its sequence number times this
+NewEvent = tuple[str | None, bytes]  # its partition key and its bare message, still encoded
 
 
 class StoredEvent(NamedTuple):
     """An event as a partition keeps it."""
 
     sequence_number: int
-    offset: int
     enqueued_ms: int
     partition_key: str | None
     message: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionState:
-    """A partition's row: where it begins, where it ends and what comes next."""
+class PartitionState(NamedTuple):
+    """Where a partition ends and where it begins, or would if it is empty."""
 
-    row_id: int
-    begin_sequence_number: int
-    next_sequence_number: int
-    next_offset: int
-    last_sequence_number: int
+    created_ms: int
+    last_sequence_number: int  # the last that was given out; -1 when none was
     last_offset: int
     last_enqueued_ms: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no event is left in it, or none ever came."""
-        return self.begin_sequence_number > self.last_sequence_number
+    begin_sequence_number: int
 
 
 class EventStore:
     """Appends, reads and removes events; every change is one transaction."""
 
-    def __init__(self, path: Path, clock: Callable[[], int]) -> None:
-        self.clock = clock
+    def __init__(self, path: Path) -> None:
+        self.clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
         self._path = path
 
     def open(self, partition_counts: Mapping[str, int]) -> None:
-        """Open the file and create the hubs that it does not know yet.
-
-        Raises:
-            ValueError: the file holds a hub with another number of partitions.
-        """
+        """Open the file and create missing hubs. Raises ValueError for other partition counts."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(self._path, isolation_level=None)
-        try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(SCHEMA)
-            for hub, partitions in partition_counts.items():
-                self._ensure_hub(hub, partitions)
-        except BaseException:
-            self.close()
-            raise
+        self._database = sqlite3.connect(self._path)
+        self._database.executescript(SCHEMA)
+        count = "SELECT COUNT(*) FROM partitions WHERE hub = ?"
+        for hub, partitions in partition_counts.items():
+            (stored,) = self._database.execute(count, (hub,)).fetchone()
+            if not stored:
+                self.recreate(hub, partitions)
+            elif stored != partitions:
+                self.close()
+                raise ValueError(
+                    f"hub {hub!r} has {stored} partitions in {self._path}, but {partitions} are "
+                    "asked for: a hub's count is fixed, so ask for the same or remove the file"
+                )
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
-
-    def _ensure_hub(self, hub: str, partitions: int) -> None:
-        stored = self.partition_count(hub)
-        if not stored:
-            self.recreate(hub, partitions)
-        elif stored != partitions:
-            raise ValueError(
-                f"hub {hub!r} has {stored} partitions in {self._path}, but {partitions} are asked "
-                "for: a hub's partition count is fixed, so ask for the same or remove the file"
-            )
-
-    def partition_count(self, hub: str) -> int:
-        """Return how many partitions a hub has; 0 for a hub that does not exist."""
-        query = "SELECT COUNT(*) FROM partitions WHERE hub = ?"
-        return int(self._connection.execute(query, (hub,)).fetchone()[0])
-
-    def created_ms(self, hub: str) -> int:
-        """Return when a hub was created."""
-        query = "SELECT created_ms FROM hubs WHERE name = ?"
-        return int(self._connection.execute(query, (hub,)).fetchone()[0])
+        self._database.close()
 
     def state(self, hub: str, partition_id: str) -> PartitionState:
-        """Return a partition's state. Raises KeyError for one that does not exist."""
-        row = self._connection.execute(
-            "SELECT id, begin_sequence_number, next_sequence_number, next_offset, "
-            "last_sequence_number, last_offset, last_enqueued_ms "
-            "FROM partitions WHERE hub = ? AND partition_id = ?",
-            (hub, partition_id),
-        ).fetchone()
-        if row is None:
-            raise KeyError(f"hub {hub!r} has no partition {partition_id!r}")
-        return PartitionState(*row)
+        """Return a partition's state."""
+        query = (
+            "SELECT created_ms, last_sequence_number, "
+            f"MAX(-1, last_sequence_number * {OFFSET_STEP}), last_enqueued_ms, COALESCE("
+            f"(SELECT MIN(sequence_number) FROM events {OF_PARTITION}), last_sequence_number + 1) "
+            f"FROM partitions {OF_PARTITION}"
+        )
+        return PartitionState(*self._database.execute(query, (hub, partition_id)).fetchone())
 
     def append(self, hub: str, partition_id: str, events: Sequence[NewEvent]) -> None:
         """Add events at a partition's end; all of them or none."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            state = self.state(hub, partition_id)
-            enqueued_ms = max(self.clock(), state.last_enqueued_ms)
-            rows = []
-            sequence_number, offset = state.next_sequence_number, state.next_offset
-            for event in events:
-                rows.append((state.row_id, sequence_number, offset, enqueued_ms, *event))
-                sequence_number += 1
-                offset += len(event.message)
-            self._connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
-            begin = state.next_sequence_number if state.is_empty else state.begin_sequence_number
-            last = rows[-1][1:3]  # its sequence number and offset
-            self._connection.execute(
-                "UPDATE partitions SET begin_sequence_number = ?, next_sequence_number = ?, "
-                "next_offset = ?, last_sequence_number = ?, last_offset = ?, last_enqueued_ms = ? "
-                "WHERE id = ?",
-                (begin, sequence_number, offset, *last, enqueued_ms, state.row_id),
-            )
+        state = self.state(hub, partition_id)
+        numbered = enumerate(events, state.last_sequence_number + 1)
+        enqueued_ms = max(self.clock(), state.last_enqueued_ms)
+        rows = [(hub, partition_id, number, enqueued_ms, *event) for number, event in numbered]
+        change = "UPDATE partitions SET last_sequence_number = ?3, last_enqueued_ms = ?4"
+        with self._database:
+            self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._database.execute(f"{change} {OF_PARTITION}", rows[-1][:4])
 
-    def read(self, partition: int, start: int, limit: int, max_bytes: int) -> list[StoredEvent]:
-        """Return events from sequence number `start` on, until either limit is reached.
-
-        At least one event is returned, however large, if there is one.
-        """
-        events: list[StoredEvent] = []
-        cursor = self._connection.execute(
-            "SELECT sequence_number, offset, enqueued_ms, partition_key, message FROM events "
-            "WHERE partition = ? AND sequence_number >= ? ORDER BY sequence_number LIMIT ?",
-            (partition, start, limit),
+    def read(self, hub: str, partition_id: str, start: int, limit: int) -> list[StoredEvent]:
+        """Return at most `limit` events from sequence number `start` on."""
+        rows = self._database.execute(
+            "SELECT sequence_number, enqueued_ms, partition_key, message FROM events "
+            f"{OF_PARTITION} AND sequence_number >= ?3 ORDER BY sequence_number LIMIT ?4",
+            (hub, partition_id, start, limit),
         )
-        with closing(cursor):
-            for row in cursor:
-                event = StoredEvent(*row)
-                events.append(event)
-                max_bytes -= len(event.message)
-                if max_bytes <= 0:
-                    break
-        return events
+        return [StoredEvent(*row) for row in rows]
 
-    def find(self, state: PartitionState, column: str, comparison: str, value: int) -> int:
-        """Return the first sequence number whose `column` compares so with `value`.
-
-        Where there is none, the next one to be given out.
-        """
-        row = self._connection.execute(
-            f"SELECT sequence_number FROM events WHERE partition = ? AND {column} {comparison} ? "
-            "ORDER BY sequence_number LIMIT 1",
-            (state.row_id, value),
+    def find(self, hub: str, partition_id: str, enqueued_ms: int) -> int:
+        """Return the sequence number of the first event at a time or later, or of the next."""
+        row = self._database.execute(
+            f"SELECT MIN(sequence_number) FROM events {OF_PARTITION} AND enqueued_ms >= ?3",
+            (hub, partition_id, enqueued_ms),
         ).fetchone()
-        return state.next_sequence_number if row is None else int(row[0])
+        next_number = self.state(hub, partition_id).last_sequence_number + 1
+        return next_number if row[0] is None else int(row[0])
 
     def delete_through(self, hub: str, partition_id: str, sequence_number: int) -> None:
         """Remove the events up to and including a sequence number, as retention does."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            state = self.state(hub, partition_id)
-            begin = self.find(state, "sequence_number", ">", sequence_number)
-            self._connection.execute(
-                "DELETE FROM events WHERE partition = ? AND sequence_number < ?",
-                (state.row_id, begin),
-            )
-            self._connection.execute(
-                "UPDATE partitions SET begin_sequence_number = ? WHERE id = ?",
-                (begin, state.row_id),
-            )
+        change = f"DELETE FROM events {OF_PARTITION} AND sequence_number <= ?3"
+        with self._database:
+            self._database.execute(change, (hub, partition_id, sequence_number))
 
     def skip(self, hub: str, partition_id: str, count: int) -> None:
         """Leave out the next `count` sequence numbers."""
-        state = self.state(hub, partition_id)
-        self._connection.execute(
-            "UPDATE partitions SET next_sequence_number = next_sequence_number + ? WHERE id = ?",
-            (count, state.row_id),
-        )
+        change = "UPDATE partitions SET last_sequence_number = last_sequence_number + ?3"
+        with self._database:
+            self._database.execute(f"{change} {OF_PARTITION}", (hub, partition_id, count))
 
     def recreate(self, hub: str, partitions: int) -> None:
         """Remove a hub with all its events, if it exists, and create it empty."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(
-                "DELETE FROM events WHERE partition IN (SELECT id FROM partitions WHERE hub = ?)",
-                (hub,),
-            )
-            self._connection.execute("DELETE FROM partitions WHERE hub = ?", (hub,))
-            self._connection.execute(
-                "INSERT OR REPLACE INTO hubs VALUES (?, ?)", (hub, self.clock())
-            )
-            self._connection.executemany(
-                "INSERT INTO partitions (hub, partition_id) VALUES (?, ?)",
-                [(hub, str(number)) for number in range(partitions)],
+        with self._database:
+            for table in ("events", "partitions"):
+                self._database.execute(f"DELETE FROM {table} WHERE hub = ?", (hub,))
+            self._database.executemany(
+                "INSERT INTO partitions (hub, partition_id, created_ms) VALUES (?, ?, ?)",
+                [(hub, str(number), self.clock()) for number in range(partitions)],
             )

@@ -1,193 +1,221 @@
-"""Event Hub trigger: one reader per partition, one invocation at a time, then the checkpoint."""
-
-from __future__ import annotations
+"""Event Hub trigger: delivers each partition in order, one batch at a time, then checkpoints."""
 
 import asyncio
+import json
 import logging
-from typing import TYPE_CHECKING, Any
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
-from azure.eventhub.aio import EventHubConsumerClient
+import azure.functions as func
+from azure.eventhub import EventData
+from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
+from azure.eventhub.amqp import AmqpMessageBodyType
+from azure.functions.eventhub import EventHubTriggerConverter
+from azure.functions.meta import Datum
+from azure.identity.aio import DefaultAzureCredential
 
-from local.host.event_batch import decode_batch
-from local.host.partition_reader import (
-    HubLostError,
-    PartitionReader,
-    PartitionRefusedError,
-    partition_ids,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from azure.eventhub import EventData
-
-    from local.host.bindings import EventHubBinding, IndexedFunction
-    from local.host.checkpoints import HostState
-    from local.host.indexing import HostOptions
-    from local.host.invocation import Invoker
+from local.host.indexing import EventHubBinding, HostOptions, IndexedFunction
+from local.host.invocation import Invoker, end
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 10.0
+_SIGN_OF_LIFE_SECONDS = 3.0  # a reader that gets nothing shows so often that it is connected
+_RECONNECT_SECONDS = 1.0
+_OPENING_SECONDS = 2.0  # about twice of what the SDK needs on one machine
+_CLOSE_SECONDS = 5.0
 
 
-class EventHubTrigger:
-    """All partitions of one function's Event Hub."""
+class Checkpoints:
+    """How far each partition is done, in a SQLite file; for the event loop's thread only."""
 
-    def __init__(  # noqa: PLR0913 - what the host shares with its triggers
-        self,
-        function: IndexedFunction,
-        hub: EventHubBinding,
-        *,
-        options: HostOptions,
-        invoker: Invoker,
-        state: HostState,
-        checkpoint_on_failure: bool,
-    ) -> None:
-        self.function = function
-        self.hub = hub
-        self.options = options
-        self.invoker = invoker
-        self.checkpoint_on_failure = checkpoint_on_failure
-        self.state = state
-        self._credential: Any = None
-        self._lost: dict[str, str] = {}
-
-    @property
-    def checkpoint_key(self) -> tuple[str, str, str]:
-        """Namespace, hub and consumer group."""
-        return self.hub.namespace, self.hub.hub, self.hub.consumer_group
-
-    def checkpoints(self) -> dict[str, int]:
-        """Last checkpointed sequence number by partition id."""
-        return self.state.checkpoints_of(*self.checkpoint_key)
-
-    async def run(self) -> None:
-        """Read until cancelled; never raises for a hub that is away."""
-        try:
-            async with asyncio.TaskGroup() as partitions:
-                for partition_id in await self._partition_ids():
-                    partitions.create_task(_Partition(self, partition_id).run())
-        finally:
-            if self._credential is not None:
-                await self._credential.close()
-
-    def client(self) -> EventHubConsumerClient:
-        """Return a new client; the SDK's own are of no use once a receiver was broken off."""
-        # No retries within the SDK: it is silent about them, and the partitions try on anyway.
-        if self.hub.connection_string:
-            return EventHubConsumerClient.from_connection_string(
-                self.hub.connection_string,
-                consumer_group=self.hub.consumer_group,
-                eventhub_name=self.hub.hub,
-                retry_total=0,
-            )
-        if self._credential is None:
-            self._credential = _developer_identity()
-        return EventHubConsumerClient(
-            self.hub.namespace,
-            self.hub.hub,
-            self.hub.consumer_group,
-            self._credential,
-            retry_total=0,
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA synchronous = OFF")  # a killed process loses nothing
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS checkpoints (namespace TEXT, hub TEXT, consumer_group TEXT,"
+            " partition_id TEXT, sequence_number INTEGER,"
+            " PRIMARY KEY (namespace, hub, consumer_group, partition_id))"
         )
 
-    async def _partition_ids(self) -> list[str]:
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                found = await partition_ids(self.client())
-            except HubLostError as error:
-                self.note_lost("", error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            else:
-                self.note_found("")
-                return found
+    def read(self, hub: EventHubBinding) -> dict[str, int]:
+        """Last checkpointed sequence number by partition id."""
+        rows = self._connection.execute(
+            "SELECT partition_id, sequence_number FROM checkpoints"
+            " WHERE namespace = ? AND hub = ? AND consumer_group = ?",
+            (hub.namespace, hub.hub, hub.consumer_group),
+        )
+        return dict(rows.fetchall())
 
-    def note_lost(self, reader: str, error: HubLostError) -> None:
+    def write(self, hub: EventHubBinding, partition_id: str, sequence_number: int) -> None:
+        """Everything up to this sequence number is done."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?)",
+            (hub.namespace, hub.hub, hub.consumer_group, partition_id, sequence_number),
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+@dataclass
+class EventHubTrigger:
+    """All partitions of one function's event hub."""
+
+    function: IndexedFunction
+    hub: EventHubBinding
+    invoker: Invoker
+    checkpoints: Checkpoints
+    checkpoint_on_failure: bool
+
+    def start(self, options: HostOptions) -> None:
+        """Read all partitions in the background; the SDK connects again when the hub is lost."""
+        self._lost: set[str] = set()
+        self._delivering: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._positions = self.checkpoints.read(self.hub)
+        self._credential = None if self.hub.connection_string else DefaultAzureCredential()
+        self._client = _client(self.hub, self._credential)
+        self._opened_by = asyncio.get_running_loop().time() + _OPENING_SECONDS
+        self._receiving = asyncio.create_task(
+            self._client.receive_batch(
+                self._on_batch,
+                # The SDK looks a partition up whenever it connects, so this is live; a partition
+                # that is not there is read from its beginning.
+                starting_position=self._positions,
+                max_batch_size=options.max_event_batch_size,
+                max_wait_time=_SIGN_OF_LIFE_SECONDS,
+                prefetch=options.prefetch_count,
+                owner_level=0,  # exclusive: the latest reader of a consumer group wins
+                on_partition_initialize=self._on_partition_initialize,
+                on_error=self._on_error,
+            )
+        )
+
+    async def close(self) -> None:
+        """Disconnect; the invoker has ended the deliveries before."""
+        # Broken off while it connects, the SDK leaves its socket open.
+        still_opening = self._opened_by - asyncio.get_running_loop().time()
+        await asyncio.wait({self._receiving}, timeout=still_opening)
+        # Closing the client ends its reader; the SDK can swallow a cancellation of that.
+        await end({asyncio.create_task(self._client.close()), self._receiving}, _CLOSE_SECONDS)
+        if self._credential is not None:
+            await self._credential.close()
+
+    async def _on_partition_initialize(self, _: PartitionContext) -> None:
+        self._opened_by = asyncio.get_running_loop().time() + _OPENING_SECONDS
+
+    async def _on_error(self, partition: PartitionContext | None, error: Exception) -> None:
         """Say once per outage, not once per partition and attempt, that the hub is away."""
-        reason = str(error)
-        news = isinstance(error, PartitionRefusedError) and self._lost.get(reader) != reason
-        if news or not self._lost:
+        if not self._lost:
+            reason = str(error).partition("\n")[0]
             logger.warning("Event hub %s is lost, trying on: %s", self.hub.hub, reason)
-        self._lost[reader] = reason
+        self._lost.add(partition.partition_id if partition else "")
 
-    def note_found(self, reader: str) -> None:
-        """Say that the hub answers again, once all its readers are back."""
-        if self._lost.pop(reader, None) and not self._lost:
-            logger.warning("Event hub %s is back", self.hub.hub)
+    async def _on_batch(self, partition: PartitionContext, events: list[EventData]) -> None:
+        """Take what the SDK received; an empty batch is a sign of life."""
+        if self._lost:
+            self._lost -= {partition.partition_id, ""}
+            if not self._lost:
+                logger.warning("Event hub %s is back", self.hub.hub)
+        if events:
+            # Where this raises, the SDK connects anew, from the position.
+            await asyncio.shield(self.invoker.start(self._deliver(partition.partition_id, events)))
 
-
-class _Partition:
-    """Reads one partition in order; its position is ahead of the checkpoint by what is not done."""
-
-    def __init__(self, trigger: EventHubTrigger, partition_id: str) -> None:
-        self._trigger = trigger
-        self._id = partition_id
-        self._position: int | None = trigger.checkpoints().get(partition_id)
-        self._batches_since_checkpoint = 0
-        self._pause = _FIRST_PAUSE_SECONDS
-
-    async def run(self) -> None:
-        try:
-            while not self._trigger.invoker.stopping:
-                try:
-                    await self._read_until_lost()
-                except HubLostError as error:
-                    self._trigger.note_lost(self._id, error)
-                    await asyncio.sleep(self._pause)
-                    self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
-        finally:
-            if self._batches_since_checkpoint:
-                self._write_checkpoint()
-
-    async def _read_until_lost(self) -> None:
-        trigger = self._trigger
-        client = trigger.client()
-        async with PartitionReader(client, self._id, self._position, trigger.options) as reader:
-            while not trigger.invoker.stopping:
-                batch = await reader.next_batch()
-                trigger.note_found(self._id)
-                self._pause = _FIRST_PAUSE_SECONDS
-                if batch:
-                    await self._deliver(batch)
-
-    async def _deliver(self, batch: Sequence[EventData]) -> None:
-        trigger = self._trigger
-        due = self._batches_since_checkpoint + 1 >= trigger.options.batch_checkpoint_frequency
-
-        def build_argument() -> list[Any]:
-            return decode_batch(batch, trigger.hub, self._id, checkpointing=due)
-
-        last = batch[-1].sequence_number
-        try:
-            # Success or not: once the retries are spent, the real host moves on as well.
-            await trigger.invoker.invoke_with_retries(
-                trigger.function, build_argument, retry=not trigger.checkpoint_on_failure
-            )
-        except asyncio.CancelledError:
-            if trigger.checkpoint_on_failure:
-                self._move_to(last)
-            raise
-        self._move_to(last)
-
-    def _move_to(self, sequence_number: int | None) -> None:
-        self._position = sequence_number
-        self._batches_since_checkpoint += 1
-        if self._batches_since_checkpoint >= self._trigger.options.batch_checkpoint_frequency:
-            self._write_checkpoint()
-
-    def _write_checkpoint(self) -> None:
-        if self._position is not None:
-            self._trigger.state.write_checkpoint(
-                self._trigger.checkpoint_key, self._id, self._position
-            )
-        self._batches_since_checkpoint = 0
+    async def _deliver(self, partition_id: str, events: list[EventData]) -> None:
+        """Invoke the function with what is new, and checkpoint."""
+        # A delivery may outlive its connection; the next one then brings the same events again.
+        async with self._delivering[partition_id]:
+            done_through = self._positions.get(partition_id, -1)
+            batch = [each for each in events if (each.sequence_number or 0) > done_through]
+            if not batch or self.invoker.stopping.is_set():
+                return
+            done = self.checkpoint_on_failure
+            try:
+                succeeded = await self.invoker.invoke_with_retries(
+                    self.function, lambda: decode_batch(batch, self.hub, partition_id)
+                )
+                # The real host moves on when the retries are spent; they are not while it stops.
+                done = done or succeeded or not self.invoker.stopping.is_set()
+            finally:
+                if done:
+                    self._positions[partition_id] = batch[-1].sequence_number or 0
+                    self.checkpoints.write(self.hub, partition_id, self._positions[partition_id])
 
 
-def _developer_identity() -> Any:
-    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow, seldom needed
+def _client(hub: EventHubBinding, credential: Any) -> EventHubConsumerClient:
+    # No retries within a connection: the SDK is silent about them, and connects anew anyway.
+    options: dict[str, Any] = {"retry_total": 0, "load_balancing_interval": _RECONNECT_SECONDS}
+    if hub.connection_string:
+        return EventHubConsumerClient.from_connection_string(
+            hub.connection_string, hub.consumer_group, eventhub_name=hub.hub, **options
+        )
+    return EventHubConsumerClient(hub.namespace, hub.hub, hub.consumer_group, credential, **options)
 
-    return DefaultAzureCredential()
+
+def decode_batch(
+    events: Sequence[EventData], hub: EventHubBinding, partition_id: str
+) -> list[func.EventHubEvent]:
+    """Build the function's argument through azure.functions' own converter.
+
+    Names and formats are those of EventHubTriggerBindingStrategy.cs in Azure/azure-sdk-for-net.
+    """
+    system = [_system_properties(event) for event in events]
+    metadata: dict[str, Any] = {
+        # A list of strings loses its empty ones on the way, so its indexes do not match.
+        "PartitionKeyArray": [each["PartitionKey"] for each in system if each["PartitionKey"]],
+        "OffsetArray": [each["Offset"] for each in system],
+        "SequenceNumberArray": [each["SequenceNumber"] for each in system],
+        "EnqueuedTimeUtcArray": [each["EnqueuedTimeUtc"] for each in system],
+        "PropertiesArray": [_plain(event.properties or {}) for event in events],
+        "SystemPropertiesArray": system,
+        "PartitionContext": {
+            "FullyQualifiedNamespace": hub.namespace,
+            "EventHubName": hub.hub,
+            "ConsumerGroup": hub.consumer_group,
+            "PartitionId": partition_id,
+            "IsCheckpointingAfterInvocation": True,
+        },
+    }
+    decoded = EventHubTriggerConverter.decode(
+        Datum(SimpleNamespace(bytes=[_body(event) for event in events]), "collection_bytes"),
+        trigger_metadata={
+            name: Datum(json.dumps(value, default=str), "json") for name, value in metadata.items()
+        },
+    )
+    return cast("list[func.EventHubEvent]", decoded)
+
+
+def _body(event: EventData) -> bytes:
+    if event.body_type is AmqpMessageBodyType.DATA:
+        return b"".join(cast("Iterable[bytes]", event.body))
+    return event.body_as_str().encode()
+
+
+def _system_properties(event: EventData) -> dict[str, Any]:
+    """Four under names of their own, the others as they are."""
+    time = event.enqueued_time
+    properties = _plain(event.system_properties)
+    for name in ("sequence-number", "offset", "partition-key", "enqueued-time"):
+        properties.pop(f"x-opt-{name}", None)
+    return properties | {
+        "SequenceNumber": event.sequence_number,
+        "Offset": event.offset,
+        "PartitionKey": _text(event.partition_key),
+        # A .NET DateTime without a kind: no time zone.
+        "EnqueuedTimeUtc": time and time.replace(tzinfo=None).isoformat(),
+    }
+
+
+def _plain(properties: dict[Any, Any]) -> dict[str, Any]:
+    """AMQP strings reach Python as bytes."""
+    return {str(_text(name)): _text(value) for name, value in properties.items()}
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -3,41 +3,29 @@
 The real host refuses the whole app for one bad function; so does this one, naming every problem.
 """
 
-from __future__ import annotations
-
 import inspect
 import json
 import re
 import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import azure.functions as func
 from azure.eventhub import parse_connection_string
 from azure.functions.eventhub import EventHubTriggerConverter
 from azure.functions.http import HttpRequestConverter
 from azure.functions.timer import TimerRequestConverter
-
-from local.host.bindings import (
-    EventHubBinding,
-    HttpBinding,
-    IndexedFunction,
-    RetryPolicy,
-    TimerBinding,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    import azure.functions as func
+from croniter import croniter
 
 _CONVERTERS: dict[str, Any] = {
     "eventHubTrigger": EventHubTriggerConverter,
     "timerTrigger": TimerRequestConverter,
     "httpTrigger": HttpRequestConverter,
 }
-_CRON_FIELDS = (5, 6)
+_OF_NAMESPACE = "__fullyQualifiedNamespace"  # the setting to connect with one's own identity
 
 
 class HostError(Exception):
@@ -50,42 +38,95 @@ class HostOptions:
 
     max_event_batch_size: int
     prefetch_count: int
-    batch_checkpoint_frequency: int
     route_prefix: str
     timeout_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`@app.retry`; a fixed delay has equal bounds."""
+
+    max_retry_count: int  # -1: for ever
+    minimum_seconds: float
+    maximum_seconds: float
+
+    def delay_seconds(self, retry_count: int) -> float | None:
+        """How long to wait after so many retries, doubling between the bounds; None: no more."""
+        if 0 <= self.max_retry_count <= retry_count:
+            return None
+        doublings = min(retry_count, 30)
+        return min(self.minimum_seconds * 2.0**doublings, self.maximum_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class EventHubBinding:
+    """Where events come from. Without a connection string the identity of the developer is used."""
+
+    namespace: str
+    hub: str
+    consumer_group: str
+    connection_string: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerBinding:
+    """A schedule in UTC, with seconds first."""
+
+    schedule: str
+    run_on_startup: bool
+
+    def next_run(self, after: datetime) -> datetime:
+        """Return the first tick after this time."""
+        # NCRONTAB wants both the day of the month and the day of the week to match: day_or=False.
+        ticks = croniter(self.schedule, after, second_at_beginning=True, day_or=False)
+        following: datetime = ticks.get_next(datetime)
+        return following
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBinding:
+    """A route below the prefix; no methods means all of them."""
+
+    route: str
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFunction:
+    """One function with its trigger; `argument` is the parameter that the trigger fills."""
+
+    name: str
+    call: Callable[..., Any]
+    argument: str
+    retry: RetryPolicy | None
+    trigger: EventHubBinding | TimerBinding | HttpBinding
+
+
 def read_host_json(path: Path) -> HostOptions:
     """Read the options with the defaults of the real host."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        extensions = document.get("extensions", {})
-        event_hubs = extensions.get("eventHubs", {})
-        timeout = str(document.get("functionTimeout", "00:30:00"))
-        return HostOptions(
-            max_event_batch_size=int(event_hubs.get("maxEventBatchSize", 100)),
-            prefetch_count=int(event_hubs.get("prefetchCount", 300)),
-            batch_checkpoint_frequency=int(event_hubs.get("batchCheckpointFrequency", 1)),
-            route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
-            timeout_seconds=None if timeout == "-1" else _seconds(timeout),
-        )
-    except (OSError, ValueError, AttributeError) as error:
-        raise HostError(f"{path} cannot be read: {error}") from error
+    document = json.loads(path.read_text(encoding="utf-8"))
+    extensions = document.get("extensions", {})
+    event_hubs = extensions.get("eventHubs", {})
+    timeout = document.get("functionTimeout", "00:30:00")
+    return HostOptions(
+        max_event_batch_size=event_hubs.get("maxEventBatchSize", 100),
+        prefetch_count=event_hubs.get("prefetchCount", 300),
+        route_prefix=extensions.get("http", {}).get("routePrefix", "api"),
+        timeout_seconds=None if timeout == "-1" else _seconds(timeout),
+    )
 
 
 def index(app: func.FunctionApp, settings: Mapping[str, str]) -> list[IndexedFunction]:
     """All functions of the app, or a HostError that lists everything wrong with them."""
     # The library keeps the names it has seen and calls them duplicates when it is asked again.
     app.functions_bindings = {}
-    functions = app.get_functions()
-    app.functions_bindings = {}
     found: list[IndexedFunction] = []
     problems: list[str] = []
-    for function in functions:
+    for function in app.get_functions():
         name = str(function.get_function_name())
         try:
             found.append(_index_one(name, function, settings))
-        except (HostError, ValueError, TypeError, NameError) as error:
+        except (HostError, ValueError, TypeError, LookupError, NameError) as error:
             problems.append(f"{name}: {error}")
     if problems:
         raise HostError("The function app cannot be indexed:\n  " + "\n  ".join(problems))
@@ -94,30 +135,25 @@ def index(app: func.FunctionApp, settings: Mapping[str, str]) -> list[IndexedFun
 
 def _index_one(name: str, function: Any, settings: Mapping[str, str]) -> IndexedFunction:
     bindings = json.loads(function.get_function_json())["bindings"]
+    trigger = next((each for each in bindings if each["type"] in _CONVERTERS), None)
+    if trigger is None:
+        raise HostError(f"{bindings[0]['type']} is not supported here")
     call = function.get_user_function()
-    trigger = next((one for one in bindings if one["type"] in _CONVERTERS), None)
-    others = [one["type"] for one in bindings if one is not trigger and one["type"] != "http"]
-    if trigger is None or others:
-        raise HostError(f"bindings of type {', '.join(others)} are not supported here")
-    _check_signature(call, trigger)
+    _check_parameters(call, trigger)
     return IndexedFunction(
         name=name,
         call=call,
         argument=trigger["name"],
-        takes_context="context" in inspect.signature(call).parameters,
         retry=_retry_policy(function.get_settings_dict("retry_policy")),
-        trigger=_BINDINGS[trigger["type"]](_resolve(trigger, settings), settings),
+        trigger=_binding(_resolve(trigger, settings), settings),
     )
 
 
-def _check_signature(call: Callable[..., Any], trigger: Mapping[str, Any]) -> None:
+def _check_parameters(call: Callable[..., Any], trigger: Mapping[str, Any]) -> None:
     """Microsoft's worker asks the same: one refused parameter takes the whole app down."""
     argument = trigger["name"]
-    unknown = set(inspect.signature(call).parameters) - {argument, "context"}
-    if unknown:
-        raise HostError(f"parameters without a binding: {', '.join(sorted(unknown))}")
-    if argument not in inspect.signature(call).parameters:
-        raise HostError(f"the trigger's parameter {argument!r} is missing")
+    if list(inspect.signature(call).parameters) != [argument]:
+        raise HostError(f"only the trigger's parameter {argument!r} is supported here")
     annotation = typing.get_type_hints(call).get(argument)
     converter = _CONVERTERS[trigger["type"]]
     if annotation is not None and not converter.check_input_type_annotation(annotation):
@@ -139,68 +175,42 @@ def _resolve(trigger: Mapping[str, Any], settings: Mapping[str, str]) -> dict[st
     }
 
 
-def _event_hub(trigger: Mapping[str, Any], settings: Mapping[str, str]) -> EventHubBinding:
-    if trigger.get("cardinality", "MANY") != "MANY":
-        raise HostError("only cardinality many is supported here")
-    connection = trigger["connection"]
-    text = settings.get(connection)
-    namespace = settings.get(f"{connection}__fullyQualifiedNamespace")
-    if not text and not namespace:
-        raise HostError(
-            f"setting {connection} is missing (or {connection}__fullyQualifiedNamespace,"
-            " to connect with your own identity)"
-        )
-    return EventHubBinding(
-        namespace=parse_connection_string(text).fully_qualified_namespace
-        if text
-        else str(namespace),
-        hub=trigger["eventHubName"],
-        consumer_group=trigger.get("consumerGroup", "$Default"),
-        connection_string=text or None,
-        binary=trigger.get("dataType") == "BINARY",
-    )
-
-
-def _timer(trigger: Mapping[str, Any], _settings: Mapping[str, str]) -> TimerBinding:
-    schedule = trigger["schedule"]
-    if len(schedule.split()) not in _CRON_FIELDS:
-        raise HostError(f"schedule {schedule!r} is not an NCRONTAB expression of six fields")
-    binding = TimerBinding(schedule, bool(trigger.get("runOnStartup")), monitor=True)
-    first = binding.next_run(datetime.now(UTC))
-    every_minute_or_less_often = (binding.next_run(first) - first).total_seconds() >= 60
-    return TimerBinding(
-        schedule,
-        binding.run_on_startup,
-        monitor=every_minute_or_less_often and trigger.get("useMonitor", True),
-    )
-
-
-def _http(trigger: Mapping[str, Any], _settings: Mapping[str, str]) -> HttpBinding:
+def _binding(
+    trigger: Mapping[str, Any], settings: Mapping[str, str]
+) -> EventHubBinding | TimerBinding | HttpBinding:
+    if trigger["type"] == "eventHubTrigger":
+        return _event_hub(trigger, settings)
+    if trigger["type"] == "timerTrigger":
+        timer = TimerBinding(trigger["schedule"], bool(trigger.get("runOnStartup")))
+        timer.next_run(datetime.now(UTC))  # raises where it is not a schedule
+        return timer
     return HttpBinding(trigger["route"].strip("/"), tuple(trigger.get("methods", ())))
 
 
-_BINDINGS: dict[str, Callable[..., EventHubBinding | TimerBinding | HttpBinding]] = {
-    "eventHubTrigger": _event_hub,
-    "timerTrigger": _timer,
-    "httpTrigger": _http,
-}
+def _event_hub(trigger: Mapping[str, Any], settings: Mapping[str, str]) -> EventHubBinding:
+    if (trigger.get("cardinality"), trigger.get("dataType")) != ("MANY", "BINARY"):
+        raise HostError("only cardinality many with data type binary is supported here")
+    connection = trigger["connection"]
+    text = settings.get(connection) or None
+    namespace = settings.get(connection + _OF_NAMESPACE)
+    if text:
+        namespace = parse_connection_string(text).fully_qualified_namespace
+    if not namespace:
+        raise HostError(f"setting {connection} is missing (or {connection}{_OF_NAMESPACE})")
+    group = trigger.get("consumerGroup", "$Default")
+    return EventHubBinding(namespace, trigger["eventHubName"], group, text)
 
 
 def _retry_policy(setting: Mapping[str, Any] | None) -> RetryPolicy | None:
     if not setting:
         return None
-    count = int(setting["max_retry_count"])
+    bounds = ("minimum_interval", "maximum_interval")
     if setting["strategy"] == "fixed_delay":
-        bounds = (setting.get("delay_interval"),) * 2
-    elif setting["strategy"] == "exponential_backoff":
-        bounds = (setting.get("minimum_interval"), setting.get("maximum_interval"))
-    else:
-        raise HostError(f"retry strategy {setting['strategy']!r} is not known")
-    if None in bounds:
-        raise HostError(f"the retry policy {setting['strategy']} lacks an interval")
-    return RetryPolicy(count, *(_seconds(str(bound)) for bound in bounds))
+        bounds = ("delay_interval", "delay_interval")
+    shortest, longest = (_seconds(setting[bound]) for bound in bounds)
+    return RetryPolicy(int(setting["max_retry_count"]), shortest, longest)
 
 
 def _seconds(interval: str) -> float:
-    clock = datetime.strptime(interval, "%H:%M:%S").replace(tzinfo=UTC)
-    return clock.hour * 3600.0 + clock.minute * 60.0 + clock.second
+    hours, minutes, seconds = map(int, interval.split(":"))
+    return (hours * 60 + minutes) * 60.0 + seconds

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any, Self, cast
@@ -18,7 +19,7 @@ from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient, P
 from azure.eventhub.exceptions import ConnectError, EventDataSendError, EventHubError
 
 from local.event_hubs import EventHubsServer, HubSpec
-from local.event_hubs.codec import Code, frame, performative
+from local.event_hubs.codec import AmqpError
 
 HUB = "usage"
 HUBS = {HUB: HubSpec(4, ("reports",)), "other": HubSpec(2)}
@@ -155,6 +156,10 @@ async def refusal(
     return f"{name.decode()}: {refused.value}"
 
 
+def frame(body: bytes) -> bytes:
+    return struct.pack(">IBBH", len(body) + 8, 2, 0, 1) + body
+
+
 # Runtime information
 
 
@@ -268,14 +273,6 @@ async def test_properties_survive_the_way_through(server: EventHubsServer) -> No
         assert received.correlation_id == "call-1"
 
 
-async def test_unsupported_annotations_are_refused(server: EventHubsServer) -> None:
-    event = EventData("a")
-    event.raw_amqp_message.annotations = {"x-custom": "1"}
-    async with producer(server) as client:
-        with pytest.raises(EventDataSendError, match=r"x-custom(.|\n)*NotImplemented"):
-            await client.send_event(event)
-
-
 async def test_large_messages_take_many_frames(server: EventHubsServer) -> None:
     body = bytes(range(256)) * 3_600
     async with producer(server) as client:
@@ -362,8 +359,8 @@ async def test_waiting_reader_gets_an_event_as_soon_as_it_is_sent(server: EventH
 @pytest.mark.parametrize(
     ("position", "message"),
     [
-        (2, "The supplied sequence number '2' is invalid. The last sequence number in the system"),
-        ("5000", "The supplied offset '5000' is invalid. The last offset in the system is"),
+        (2, "The supplied sequence-number '2' is invalid"),
+        ("5000", "The supplied offset '5000' is invalid"),
     ],
 )
 async def test_position_past_the_end_is_refused(
@@ -400,16 +397,6 @@ async def test_reader_with_a_higher_epoch_takes_over(server: EventHubsServer) ->
             assert "amqp:link:stolen" in await refusal(server)
             assert (await read(server, 1, group="reports", owner_level=0)).bodies == ["a"]
             assert not second.errors
-
-
-async def test_sixth_reader_of_a_consumer_group_is_refused(server: EventHubsServer) -> None:
-    await send(server, "a", partition_id="0")
-    async with contextlib.AsyncExitStack() as stack:
-        for _ in range(5):
-            reading = await stack.enter_async_context(Reading(server))
-            await reading.until(lambda each: bool(each.events))
-
-        assert "amqp:resource-limit-exceeded" in await refusal(server)
 
 
 async def test_reader_can_follow_the_partitions_last_event(server: EventHubsServer) -> None:
@@ -485,7 +472,7 @@ async def test_port_in_use_is_named(path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(OSError, match=rf"port {port} on 127\.0\.0\.1 is in use"):
+        with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1 port {port}"):
             await EventHubsServer(path, HUBS, port).start()
 
 
@@ -532,9 +519,9 @@ async def test_enqueued_times_never_go_back(server: EventHubsServer) -> None:
 
 
 async def test_operations_refuse_what_does_not_exist(server: EventHubsServer) -> None:
-    with pytest.raises(KeyError, match="absent"):
+    with pytest.raises(AmqpError, match="absent"):
         server.delete_through("absent", "0", 1)
-    with pytest.raises(KeyError, match="'9'"):
+    with pytest.raises(AmqpError, match="'9'"):
         server.skip(HUB, "9", 1)
 
 
@@ -560,35 +547,23 @@ async def test_synchronous_clients_work_from_a_thread(server: EventHubsServer) -
     assert await asyncio.to_thread(send_and_receive) == ["a", "b"]
 
 
-async def test_websockets_and_tls_are_not_understood(server: EventHubsServer) -> None:
-    for greeting in (
-        b"GET /$servicebus/websocket HTTP/1.1\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01",
-    ):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(greeting)
-
-        assert await reader.read() == b"AMQP\x00\x01\x00\x00"
-        writer.close()
-        await writer.wait_closed()
-
-
 @pytest.mark.parametrize(
-    ("body", "condition"),
+    "sent",
     [
-        (b"\x00\x53\x14\xc0\xff", b"amqp:decode-error"),
-        (b"\x00\x53\x99\x45", b"amqp:not-implemented"),
-        (performative(Code.FLOW), b"amqp:not-allowed"),
+        b"GET /$servicebus/websocket HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",  # TLS
+        b"AMQP\x00\x01\x00\x00" + b"\x00\x00\x00\x00\x02\x00\x00\x01",  # no frame has size 0
+        b"AMQP\x00\x01\x00\x00" + frame(b"\x00\x53\x14\xc0\xff"),  # its end is missing
+        b"AMQP\x00\x01\x00\x00" + frame(b"\x00\x53\x99\x45"),  # no performative has this number
+        b"AMQP\x00\x01\x00\x00" + frame(b"\x00\x53\x11\x45") + frame(b"\x00\x53\x12\x45"),
     ],
 )
-async def test_what_is_malformed_or_unknown_closes_the_connection(
-    server: EventHubsServer, body: bytes, condition: bytes
+async def test_what_is_not_understood_closes_the_connection(
+    server: EventHubsServer, sent: bytes
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b"AMQP\x00\x01\x00\x00" + frame(1, body))
+    writer.write(sent)
 
-    answer = await reader.read()
-
-    assert condition in answer
+    assert b"amqp:not-implemented" in await reader.read()
     writer.close()
     await writer.wait_closed()

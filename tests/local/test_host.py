@@ -1,9 +1,10 @@
 """The local Functions host, driving small apps over the real SDKs."""
 
 import asyncio
+import contextlib
 import json
 import logging
-import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,16 +20,34 @@ from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient
 
 from local.event_hubs import EventHubsServer, HubSpec
-from local.host import FunctionsHost, HostError
-from local.host.bindings import EventHubBinding, RetryPolicy, TimerBinding
-from local.host.checkpoints import HostState
-from local.host.event_batch import decode_batch
+from local.host import FunctionsHost, HostError, event_hub_trigger
+from local.host.indexing import RetryPolicy, TimerBinding
 
 WAIT_SECONDS = 30
 HUB_SETTINGS = {"HUB": "usage", "GROUP": "functions"}
 
 type_of_events = List[func.EventHubEvent]  # noqa: UP006 - see the import
-Ingest = Callable[[list[func.EventHubEvent], Any], Awaitable[Any]]
+Ingest = Callable[[list[func.EventHubEvent]], Awaitable[None]]
+Checkpoints = Callable[[], dict[str, int]]
+
+
+@pytest.fixture(autouse=True)
+def _impatient_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the SDK's pauses: it sleeps 50 ms after nearly every frame of a handshake."""
+    sleep = asyncio.sleep
+
+    async def brief(seconds: float) -> None:
+        await sleep(min(seconds, 0.002))
+
+    monkeypatch.setattr(asyncio, "sleep", brief)
+    monkeypatch.setattr(event_hub_trigger, "_OPENING_SECONDS", 0.5)
+    monkeypatch.setattr(event_hub_trigger, "_SIGN_OF_LIFE_SECONDS", 0.5)
+
+
+async def pause(seconds: float) -> None:
+    """Wait in earnest: asyncio.sleep is shortened here."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), seconds)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -61,8 +80,8 @@ def event_hub_app(ingest: Ingest, **retry: Any) -> func.FunctionApp:
     """One Event Hub function that awaits `ingest`."""
     app = func.FunctionApp()
 
-    async def ingest_usage_events(events: type_of_events, context: func.Context) -> None:
-        return await ingest(events, context)  # type: ignore[no-any-return]
+    async def ingest_usage_events(events: type_of_events) -> None:
+        await ingest(events)
 
     decorated = app.event_hub_message_trigger(
         arg_name="events",
@@ -77,8 +96,11 @@ def event_hub_app(ingest: Ingest, **retry: Any) -> func.FunctionApp:
     return app
 
 
+FOR_EVER = {"strategy": "fixed_delay", "max_retry_count": "-1", "delay_interval": "00:00:00"}
+
+
 def recording_app(seen: Seen) -> func.FunctionApp:
-    async def ingest(events: list[func.EventHubEvent], _context: Any) -> None:
+    async def ingest(events: list[func.EventHubEvent]) -> None:
         seen.batches.append(events)
 
     return event_hub_app(ingest)
@@ -129,17 +151,29 @@ async def send(hub: EventHubsServer, *bodies: bytes, **where: Any) -> None:
         await to.send_batch(events, **where)
 
 
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    """What the host has on file, by partition."""
+
+    def read() -> dict[str, int]:
+        connection = sqlite3.connect(tmp_path / "host.sqlite")
+        with contextlib.closing(connection):
+            return dict(connection.execute("SELECT partition_id, sequence_number FROM checkpoints"))
+
+    return read
+
+
 class TestEventHubTrigger:
     async def test_events_arrive_in_order_and_as_they_were_sent(
-        self, hub: EventHubsServer, running: Running
+        self, hub: EventHubsServer, running: Running, checkpoints: Checkpoints
     ) -> None:
         seen = Seen()
         bodies = [b"first", b"", b"\xff\x00", "\N{SNOWMAN}".encode(), b"last"]
         await send(hub, *bodies, partition_id="1")
         options = {"extensions": {"eventHubs": {"maxEventBatchSize": 3}}}
 
-        async with running(recording_app(seen), hub, options) as host:
-            await until(lambda: host.lag() == {"usage": {"1": 4}})
+        async with running(recording_app(seen), hub, options):
+            await until(lambda: checkpoints() == {"1": 4})
 
         events = [event for batch in seen.batches for event in batch]
         assert [event.get_body() for event in events] == bodies
@@ -155,11 +189,13 @@ class TestEventHubTrigger:
     ) -> None:
         seen = Seen()
         await send(hub, b"one", b"two", partition_id="1")
+        await send(hub, b"keyed", partition_key="team-a")
 
         async with running(recording_app(seen), hub):
-            await until(lambda: len(seen.bodies()) == 2)
+            await until(lambda: len(seen.bodies()) == 3)
 
-        metadata: Any = seen.batches[0][0].metadata
+        first = next(batch[0] for batch in seen.batches if batch[0].partition_key is None)
+        metadata: Any = first.metadata
         assert metadata["PartitionContext"] == {
             "FullyQualifiedNamespace": f"localhost:{hub.port}",
             "EventHubName": "usage",
@@ -167,35 +203,26 @@ class TestEventHubTrigger:
             "PartitionId": "1",
             "IsCheckpointingAfterInvocation": True,
         }
-        assert metadata["PartitionKeyArray"] == []
-        assert metadata["SequenceNumberArray"] == [0, 1]
-        assert metadata["PropertiesArray"] == [{"index": 0}, {"index": 1}]
-        assert [entry["SequenceNumber"] for entry in metadata["SystemPropertiesArray"]] == [0, 1]
-        assert metadata["OffsetArray"][0] == metadata["SystemPropertiesArray"][0]["Offset"]
-        enqueued = metadata["EnqueuedTimeUtcArray"][0]
-        assert datetime.fromisoformat(enqueued) == seen.batches[0][0].enqueued_time
-
-    async def test_partition_key_reaches_the_event(
-        self, hub: EventHubsServer, running: Running
-    ) -> None:
-        seen = Seen()
-        await send(hub, b"keyed", partition_key="team-a")
-
-        async with running(recording_app(seen), hub):
-            await until(seen.bodies)
-
-        event = seen.batches[0][0]
-        assert event.partition_key == "team-a"
-        assert event.metadata["PartitionKeyArray"] == ["team-a"]  # type: ignore[index]
+        system = metadata["SystemPropertiesArray"]
+        assert metadata["SequenceNumberArray"][:2] == [0, 1]
+        assert metadata["PropertiesArray"][:2] == [{"index": 0}, {"index": 1}]
+        assert [each["SequenceNumber"] for each in system[:2]] == [0, 1]
+        assert metadata["OffsetArray"][0] == system[0]["Offset"]
+        assert datetime.fromisoformat(metadata["EnqueuedTimeUtcArray"][0]) == first.enqueued_time
+        keyed: Any = next(
+            event for batch in seen.batches for event in batch if event.get_body() == b"keyed"
+        )
+        assert keyed.partition_key == "team-a"
+        assert keyed.metadata["PartitionKeyArray"] == ["team-a"]
 
     async def test_restart_resumes_after_the_checkpoint(
-        self, hub: EventHubsServer, running: Running
+        self, hub: EventHubsServer, running: Running, checkpoints: Checkpoints
     ) -> None:
         seen = Seen()
         app = recording_app(seen)
         await send(hub, b"before", partition_id="0")
-        async with running(app, hub) as host:
-            await until(lambda: host.lag() == {"usage": {"0": 0}})
+        async with running(app, hub):
+            await until(lambda: checkpoints() == {"0": 0})
 
         await send(hub, b"after", partition_id="0")
         async with running(app, hub):
@@ -204,52 +231,46 @@ class TestEventHubTrigger:
         assert seen.bodies() == [b"before", b"after"]
 
     async def test_failing_function_is_retried_and_holds_only_its_partition(
-        self, hub: EventHubsServer, running: Running
+        self, hub: EventHubsServer, running: Running, checkpoints: Checkpoints
     ) -> None:
         seen = Seen()
-        attempts: list[tuple[int, int, str]] = []
+        attempts = 0
+        mended = asyncio.Event()
 
-        async def ingest(events: list[func.EventHubEvent], context: func.Context) -> None:
-            if partition_of(events) == "0" and len(attempts) < 3:
-                retry = context.retry_context
-                attempts.append((retry.retry_count, retry.max_retry_count, str(retry.exception)))
-                raise OSError(f"attempt {len(attempts)}")
+        async def ingest(events: list[func.EventHubEvent]) -> None:
+            nonlocal attempts
+            if partition_of(events) == "0" and not mended.is_set():
+                attempts += 1
+                raise OSError("the store is away")
             seen.batches.append(events)
 
-        app = event_hub_app(
-            ingest,
-            strategy="exponential_backoff",
-            max_retry_count="-1",
-            minimum_interval="00:00:01",
-            maximum_interval="00:00:02",
-        )
         await send(hub, b"held", partition_id="0")
         await send(hub, b"free", partition_id="1")
-        async with running(app, hub) as host:
-            await until(lambda: len(attempts) == 1 and seen.bodies("1") == [b"free"])
+        async with running(event_hub_app(ingest, **FOR_EVER), hub):
+            await until(lambda: attempts and seen.bodies("1") == [b"free"])
             await send(hub, b"free too", partition_id="1")
-            await until(lambda: seen.bodies("1") == [b"free", b"free too"])
-            assert "0" not in host.lag()["usage"], "the checkpoint moved while the batch waited"
-            await until(lambda: host.lag() == {"usage": {"0": 0, "1": 1}})
+            await until(lambda: checkpoints() == {"1": 1} and attempts > 3)
+            mended.set()
+            await until(lambda: checkpoints() == {"0": 0, "1": 1})
 
         assert seen.bodies("0") == [b"held"]
-        assert attempts == [(0, -1, "None"), (1, -1, "attempt 1"), (2, -1, "attempt 2")]
 
     async def test_checkpoint_moves_on_when_the_retries_are_spent(
-        self, hub: EventHubsServer, running: Running, caplog: pytest.LogCaptureFixture
+        self,
+        hub: EventHubsServer,
+        running: Running,
+        checkpoints: Checkpoints,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         bodies: list[bytes] = []
 
-        async def ingest(events: list[func.EventHubEvent], _context: Any) -> None:
+        async def ingest(events: list[func.EventHubEvent]) -> None:
             bodies.append(events[0].get_body())
             raise OSError("the store is away")
 
-        app = event_hub_app(
-            ingest, strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00"
-        )
         await send(hub, b"poison", partition_id="0")
-        async with running(app, hub) as host:
-            await until(lambda: host.lag() == {"usage": {"0": 0}})
+        async with running(event_hub_app(ingest, **FOR_EVER | {"max_retry_count": "2"}), hub):
+            await until(lambda: checkpoints() == {"0": 0})
 
         assert bodies == [b"poison"] * 3
         lines = [record for record in caplog.records if record.name == "local.host.invocation"]
@@ -259,30 +280,31 @@ class TestEventHubTrigger:
         assert not any(record.exc_info for record in lines if record.levelno > logging.DEBUG)
 
     async def test_checkpoint_on_failure_gives_a_failed_batch_up_at_once(
-        self, hub: EventHubsServer, running: Running
+        self, hub: EventHubsServer, running: Running, checkpoints: Checkpoints
     ) -> None:
         calls: list[bytes] = []
 
-        async def ingest(events: list[func.EventHubEvent], _context: Any) -> None:
+        async def ingest(events: list[func.EventHubEvent]) -> None:
             calls.append(events[0].get_body())
             raise OSError("the store is away")
 
-        app = event_hub_app(
-            ingest, strategy="fixed_delay", max_retry_count="-1", delay_interval="00:00:00"
-        )
         await send(hub, b"lost", partition_id="0")
-        async with running(app, hub, checkpoint_on_failure=True) as host:
-            await until(lambda: host.lag() == {"usage": {"0": 0}})
+        async with running(event_hub_app(ingest, **FOR_EVER), hub, checkpoint_on_failure=True):
+            await until(lambda: checkpoints() == {"0": 0})
 
         assert calls == [b"lost"]
 
     @pytest.mark.parametrize("checkpoint_on_failure", [False, True])
     async def test_invocation_cancelled_by_stop_moves_the_checkpoint_only_on_a_bad_day(
-        self, hub: EventHubsServer, running: Running, checkpoint_on_failure: bool
+        self,
+        hub: EventHubsServer,
+        running: Running,
+        checkpoints: Checkpoints,
+        checkpoint_on_failure: bool,
     ) -> None:
         started = asyncio.Event()
 
-        async def ingest(_events: list[func.EventHubEvent], _context: Any) -> None:
+        async def ingest(_events: list[func.EventHubEvent]) -> None:
             started.set()
             await asyncio.Event().wait()
 
@@ -291,129 +313,70 @@ class TestEventHubTrigger:
         async with running(event_hub_app(ingest), hub, **options):
             await asyncio.wait_for(started.wait(), WAIT_SECONDS)
 
-        async with running(event_hub_app(ingest), hub, stop_seconds=0.1) as host:
-            assert host.lag() == {"usage": {"0": 0} if checkpoint_on_failure else {}}
+        assert checkpoints() == ({"0": 0} if checkpoint_on_failure else {})
 
-    async def test_stop_lets_a_running_invocation_end(
-        self, hub: EventHubsServer, running: Running
+    @pytest.mark.parametrize("fails", [False, True])
+    async def test_stop_lets_a_running_invocation_end_and_a_failed_one_comes_again(
+        self, hub: EventHubsServer, running: Running, checkpoints: Checkpoints, fails: bool
     ) -> None:
-        started, release = asyncio.Event(), asyncio.Event()
+        started = asyncio.Event()
 
-        async def ingest(_events: list[func.EventHubEvent], _context: Any) -> None:
+        async def ingest(_events: list[func.EventHubEvent]) -> None:
             started.set()
-            await release.wait()
+            await pause(0.3)
+            if fails:
+                raise OSError("the store is closed already")
 
         await send(hub, b"in time", partition_id="0")
         async with running(event_hub_app(ingest), hub):
             await asyncio.wait_for(started.wait(), WAIT_SECONDS)
-            asyncio.get_running_loop().call_later(0.3, release.set)
 
-        async with running(event_hub_app(ingest), hub) as host:
-            assert host.lag() == {"usage": {"0": 0}}
+        assert checkpoints() == ({} if fails else {"0": 0})
 
-    async def test_batch_that_fails_while_the_host_stops_comes_again(
-        self, hub: EventHubsServer, running: Running
+    async def test_stop_is_quick_though_a_retry_is_waited_for(
+        self, hub: EventHubsServer, running: Running, checkpoints: Checkpoints
     ) -> None:
-        started, release = asyncio.Event(), asyncio.Event()
-        bodies: list[bytes] = []
-
-        async def ingest(events: list[func.EventHubEvent], _context: Any) -> None:
-            bodies.append(events[0].get_body())
-            started.set()
-            await release.wait()
-            if len(bodies) == 1:
-                raise OSError("the store is closed already")
-
-        await send(hub, b"again", partition_id="0")
-        async with running(event_hub_app(ingest), hub):
-            await asyncio.wait_for(started.wait(), WAIT_SECONDS)
-            asyncio.get_running_loop().call_later(0.3, release.set)
-        async with running(event_hub_app(ingest), hub) as host:
-            await until(lambda: host.lag() == {"usage": {"0": 0}})
-
-        assert bodies == [b"again", b"again"]
-
-    async def test_stop_is_quick(self, hub: EventHubsServer, running: Running) -> None:
         seen = Seen()
+
+        async def ingest(events: list[func.EventHubEvent]) -> None:
+            seen.batches.append(events)
+            raise OSError("the store is away")
+
+        app = event_hub_app(ingest, **FOR_EVER | {"delay_interval": "01:00:00"})
         await send(hub, b"one", partition_id="0")
-        async with running(recording_app(seen), hub):
+        async with running(app, hub):
             await until(seen.bodies)
             before = time.monotonic()
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < 3
+        assert checkpoints() == {}
+
+    @pytest.mark.parametrize("seconds", [0, 0.01, 0.02, 0.05, 0.1, 0.15])
+    async def test_stop_while_the_sdk_connects_leaves_nothing_open(
+        self, hub: EventHubsServer, running: Running, seconds: float
+    ) -> None:
+        """A socket left open would be a warning, and so an error."""
+        async with running(recording_app(Seen()), hub):
+            await pause(seconds)
 
     async def test_invocation_over_its_time_is_given_up_without_retry(
-        self, hub: EventHubsServer, running: Running, caplog: pytest.LogCaptureFixture
+        self,
+        hub: EventHubsServer,
+        running: Running,
+        checkpoints: Checkpoints,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         calls: list[bytes] = []
 
-        async def ingest(events: list[func.EventHubEvent], _context: Any) -> None:
+        async def ingest(events: list[func.EventHubEvent]) -> None:
             calls.append(events[0].get_body())
             await asyncio.Event().wait()
 
-        app = event_hub_app(
-            ingest, strategy="fixed_delay", max_retry_count="-1", delay_interval="00:00:00"
-        )
         await send(hub, b"slow", partition_id="0")
-        async with running(app, hub, {"functionTimeout": "00:00:01"}) as host:
-            await until(lambda: host.lag() == {"usage": {"0": 0}})
+        async with running(event_hub_app(ingest, **FOR_EVER), hub, {"functionTimeout": "00:00:01"}):
+            await until(lambda: checkpoints() == {"0": 0})
 
         assert calls == [b"slow"]
         assert "FunctionTimeoutError" in caplog.text
-
-    async def test_returning_something_is_a_failure(
-        self, hub: EventHubsServer, running: Running, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async def ingest(_events: list[func.EventHubEvent], _context: Any) -> str:
-            return "done"
-
-        await send(hub, b"one", partition_id="0")
-        async with running(event_hub_app(ingest), hub) as host:
-            await until(lambda: host.lag() == {"usage": {"0": 0}})
-
-        assert "returned a non-None value" in caplog.text
-
-    async def test_checkpoint_frequency_counts_batches_and_stop_writes_the_rest(
-        self, hub: EventHubsServer, running: Running
-    ) -> None:
-        seen = Seen()
-        options = {"extensions": {"eventHubs": {"batchCheckpointFrequency": 2}}}
-        app = recording_app(seen)
-        async with running(app, hub, options) as host:
-            for number, checkpoints in enumerate([{}, {"0": 1}, {"0": 1}]):
-                await send(hub, b"x", partition_id="0")
-                await until(lambda number=number: len(seen.batches) > number)  # type: ignore[misc]
-                await until(lambda checkpoints=checkpoints: host.lag()["usage"] == checkpoints)  # type: ignore[misc]
-        flags = [
-            batch[0].metadata["PartitionContext"]["IsCheckpointingAfterInvocation"]  # type: ignore[index]
-            for batch in seen.batches
-        ]
-        assert flags == [False, True, False]
-
-        async with running(app, hub, options) as host:
-            assert host.lag() == {"usage": {"0": 2}}
-
-    async def test_synchronous_function_runs_beside_the_event_loop(
-        self, hub: EventHubsServer, running: Running
-    ) -> None:
-        app = func.FunctionApp()
-        bodies: list[bytes] = []
-
-        @app.event_hub_message_trigger(
-            arg_name="events",
-            connection="EventHubConnection",
-            event_hub_name="usage",
-            consumer_group="functions",
-            cardinality="many",
-            data_type=func.DataType.BINARY,
-        )
-        def ingest(events: type_of_events) -> None:
-            with pytest.raises(RuntimeError, match="no running event loop"):
-                asyncio.get_running_loop()
-            bodies.extend(event.get_body() for event in events)
-
-        await send(hub, b"one", partition_id="0")
-        async with running(app, hub):
-            await until(lambda: bodies == [b"one"])
 
     async def test_hub_that_is_away_is_waited_for_with_one_line(
         self, hub: EventHubsServer, running: Running, caplog: pytest.LogCaptureFixture
@@ -432,39 +395,50 @@ class TestEventHubTrigger:
             await until(lambda: seen.bodies() == [b"before", b"after"])
             await until(lambda: caplog.text.count("is back") == 2)
 
-        own = [record for record in caplog.records if record.name.startswith("local.host")]
+        own = [record for record in caplog.records if record.name.startswith(("local", "azure"))]
+        own = [record for record in own if record.levelno >= logging.WARNING]
         assert [record.getMessage().split(",")[0] for record in own] == [
             "Event hub usage is lost",
             "Event hub usage is back",
-            "Event hub usage is lost",
-            "Event hub usage is back",
-        ]
+        ] * 2
         assert not any(record.exc_info for record in own)
 
-    async def test_consumer_group_that_does_not_exist_is_named(
+    async def test_stop_is_quick_though_the_hub_is_away(
+        self, hub: EventHubsServer, running: Running, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with running(recording_app(Seen()), hub):
+            await pause(0.3)
+            await hub.stop()
+            await until(lambda: "is lost" in caplog.text)
+            before = time.monotonic()
+        assert time.monotonic() - before < 3
+
+    async def test_delivery_that_outlives_its_connection_is_not_made_twice(
         self,
         hub: EventHubsServer,
         running: Running,
+        checkpoints: Checkpoints,
         caplog: pytest.LogCaptureFixture,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The SDK tries again in silence: nothing arrives and nothing is said."""
-        monkeypatch.setattr("local.host.partition_reader._SILENCE_SECONDS", 5)
-        async with running(recording_app(Seen()), hub, settings={"GROUP": "nobody"}):
-            await until(lambda: "Does the consumer group exist?" in caplog.text)
+        seen = Seen()
+        release = asyncio.Event()
 
+        async def ingest(events: list[func.EventHubEvent]) -> None:
+            seen.batches.append(events)
+            await release.wait()
 
-class TestStringBodies:
-    HUB = EventHubBinding("localhost", "usage", "functions", None, binary=False)
+        await send(hub, b"one", partition_id="0")
+        async with running(event_hub_app(ingest), hub):
+            await until(seen.bodies)
+            await hub.stop()
+            await until(lambda: "is lost" in caplog.text)
+            await hub.start()
+            await until(lambda: "is back" in caplog.text)
+            await send(hub, b"two", partition_id="0")
+            release.set()
+            await until(lambda: checkpoints() == {"0": 1})
 
-    def test_invalid_utf8_is_replaced(self) -> None:
-        (event,) = decode_batch([EventData(b"a\xff")], self.HUB, "0", checkpointing=True)
-        assert event.get_body().decode() == "a\N{REPLACEMENT CHARACTER}"
-
-    def test_one_empty_body_fails_the_batch(self) -> None:
-        events = [EventData(b"a"), EventData(b"")]
-        with pytest.raises(AssertionError, match="mismatched"):
-            decode_batch(events, self.HUB, "0", checkpointing=True)
+        assert seen.bodies() == [b"one", b"two"]
 
 
 def timer_app(
@@ -482,7 +456,7 @@ def timer_app(
 
 
 class TestTimerTrigger:
-    async def test_timer_can_be_run_by_hand_and_keeps_its_status(self, running: Running) -> None:
+    async def test_timer_can_be_run_by_hand(self, running: Running) -> None:
         requests: list[func.TimerRequest] = []
 
         async def run(timer: func.TimerRequest) -> None:
@@ -490,17 +464,10 @@ class TestTimerTrigger:
 
         async with running(timer_app(run), run_timers=False) as host:
             assert await host.invoke_timer("close_gaps")
-            assert await host.invoke_timer("close_gaps")
             with pytest.raises(HostError, match="open_gaps is not a timer function"):
                 await host.invoke_timer("open_gaps")
 
-        first, second = requests
-        assert isinstance(first, func.TimerRequest)
-        assert not first.past_due
-        status: Any = [request.schedule_status for request in (first, second)]  # type: ignore[attr-defined]
-        assert status[0] == {}
-        assert datetime.fromisoformat(status[1]["Last"]) <= datetime.now(UTC)
-        assert datetime.fromisoformat(status[1]["Next"]).month == 1
+        assert [request.past_due for request in requests] == [False]
 
     async def test_failed_run_is_logged_and_the_next_tick_runs(
         self, running: Running, caplog: pytest.LogCaptureFixture
@@ -525,7 +492,7 @@ class TestTimerTrigger:
             nonlocal most, runs
             under_way.append(1)
             most = max(most, len(under_way))
-            await asyncio.sleep(0.3)
+            await pause(0.3)
             under_way.pop()
             runs += 1
 
@@ -544,21 +511,6 @@ class TestTimerTrigger:
         async with running(timer_app(run, run_on_startup=True)):
             await until(lambda: runs == [False])
 
-    async def test_missed_tick_is_made_up_for_as_past_due(
-        self, running: Running, tmp_path: Path
-    ) -> None:
-        state = HostState(tmp_path / "host.sqlite")
-        long_ago = ["2026-01-01T00:00:00+00:00", "2026-01-01T00:05:00+00:00"]
-        state.write_timer_runs("close_gaps", *long_ago)
-        state.close()
-        runs: list[bool] = []
-
-        async def run(timer: func.TimerRequest) -> None:
-            runs.append(timer.past_due)
-
-        async with running(timer_app(run, "0 */5 * * * *")):
-            await until(lambda: runs == [True])
-
     @pytest.mark.parametrize(
         ("schedule", "following"),
         [
@@ -569,7 +521,7 @@ class TestTimerTrigger:
         ],
     )
     def test_schedules_have_seconds_first(self, schedule: str, following: datetime) -> None:
-        timer = TimerBinding(schedule, run_on_startup=False, monitor=False)
+        timer = TimerBinding(schedule, run_on_startup=False)
         now = datetime(2026, 11, 20, 10, 0, 1, 500_000, tzinfo=UTC)
         assert timer.next_run(now) == following
 
@@ -578,9 +530,8 @@ def http_app() -> func.FunctionApp:
     app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
     @app.route(route="v1/reports/{month}", methods=["GET"])
-    async def report(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    async def report(req: func.HttpRequest) -> func.HttpResponse:
         seen = {
-            "function": context.function_name,
             "params": dict(req.params),
             "route": dict(req.route_params),
             "header": req.headers.get("X-Caller"),
@@ -590,7 +541,7 @@ def http_app() -> func.FunctionApp:
             json.dumps(seen),
             status_code=203,
             mimetype="application/json",
-            headers={"ETag": '"1"', "Set-Cookie": "seen=1; Path=/"},
+            headers={"ETag": '"1"'},
         )
 
     @app.route(route="v1/events", methods=["POST"])
@@ -598,16 +549,12 @@ def http_app() -> func.FunctionApp:
         return func.HttpResponse(req.get_body(), status_code=202)
 
     @app.route(route="v1/reports/latest", auth_level=func.AuthLevel.ANONYMOUS)
-    def latest(req: func.HttpRequest) -> str:
-        return f"{req.method} \N{EURO SIGN}"
+    def latest(req: func.HttpRequest) -> func.HttpResponse:
+        return func.HttpResponse(f"{req.method} \N{EURO SIGN}")
 
     @app.route(route="v1/broken")
     async def broken(req: func.HttpRequest) -> func.HttpResponse:
         raise LookupError(req.params["what"])
-
-    @app.route(route="pages/{*path}")
-    def pages(req: func.HttpRequest) -> str:
-        return str(req.route_params["path"])
 
     return app
 
@@ -638,9 +585,7 @@ class TestHttpTrigger:
         assert answer.status == 203
         assert answer.headers["Content-Type"] == "application/json"
         assert answer.headers["ETag"] == '"1"'
-        assert answer.headers["Set-Cookie"] == "seen=1; Path=/"
         seen = json.loads(answer.body)
-        assert seen["function"] == "report"
         assert seen["params"] == {"a": "1,2", "b": "x y"}
         assert seen["route"] == {"month": "2026-11"}
         assert seen["header"] == "me"
@@ -651,12 +596,9 @@ class TestHttpTrigger:
         assert (answer.status, answer.body) == (202, b"\xff\x00")
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
-    async def test_string_is_a_text_response_and_no_methods_means_all(self, ask: Any) -> None:
+    async def test_no_methods_means_all(self, ask: Any) -> None:
         answer = await ask("DELETE", "/api/v1/reports/latest")
         assert (answer.status, answer.body.decode()) == (200, "DELETE \N{EURO SIGN}")
-
-    async def test_rest_of_the_path_is_one_parameter(self, ask: Any) -> None:
-        assert (await ask("GET", "/api/pages/a/b.css")).body == b"a/b.css"
 
     async def test_unknown_routes_and_methods_are_refused(self, ask: Any) -> None:
         assert (await ask("GET", "/api/v2/reports")).status == 404
@@ -702,53 +644,33 @@ class TestStart:
         def ingest(events: Any) -> None: ...
 
         ingest.__annotations__["events"] = annotation
-        app.event_hub_message_trigger("events", "EventHubConnection", "usage")(ingest)
+        app.event_hub_message_trigger(
+            "events", "EventHubConnection", "usage", func.DataType.BINARY, "many"
+        )(ingest)
         with pytest.raises(HostError, match="ingest: the worker refuses the annotation"):
             async with running(app, settings={"EventHubConnection": "unused"}):
                 pass
 
-    @pytest.mark.parametrize(
-        ("decorate", "problem"),
-        [
-            (lambda app: app.timer_trigger("timer", "every day"), "six fields"),
-            (lambda app: app.timer_trigger("timer", "x * * * * *"), "timer_function: "),
-            (lambda app: app.timer_trigger("other", "0 0 * * * *"), "without a binding: timer"),
-            (lambda app: app.queue_trigger("timer", "queue", "Storage"), "queueTrigger"),
-        ],
-    )
-    async def test_what_cannot_be_indexed_is_named(
-        self, running: Running, decorate: Any, problem: str
-    ) -> None:
-        app = func.FunctionApp()
+    async def test_unreadable_schedule_is_named(self, running: Running) -> None:
+        async def run(_timer: func.TimerRequest) -> None: ...
 
-        def timer_function(timer: func.TimerRequest) -> None: ...
-
-        decorate(app)(timer_function)
-        with pytest.raises(HostError, match=problem):
-            async with running(app):
+        with pytest.raises(HostError, match="close_gaps: "):
+            async with running(timer_app(run, "every day")):
                 pass
 
-    async def test_unreadable_host_json_is_named(self, tmp_path: Path) -> None:
-        host = FunctionsHost(http_app(), {}, tmp_path / "host.sqlite", tmp_path / "host.json")
-        with pytest.raises(HostError, match=r"host\.json cannot be read"):
-            await host.start()
+    async def test_trigger_that_is_not_supported_is_named(self, running: Running) -> None:
+        app = func.FunctionApp()
 
-    async def test_taken_port_is_named(self, tmp_path: Path) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-            port = listener.getsockname()[1]
-            (tmp_path / "host.json").write_text("{}", encoding="utf-8")
-            host = FunctionsHost(
-                http_app(), {}, tmp_path / "host.sqlite", tmp_path / "host.json", http_port=port
-            )
-            with pytest.raises(HostError, match=f"port {port} cannot be opened"):
-                await host.start()
-        await host.stop()
+        def consume(message: func.QueueMessage) -> None: ...
+
+        app.queue_trigger("message", "queue", "Storage")(consume)
+        with pytest.raises(HostError, match="consume: queueTrigger is not supported"):
+            async with running(app):
+                pass
 
     def test_retry_delays_double_between_their_bounds(self) -> None:
         policy = RetryPolicy(-1, 1.0, 10.0)
         assert [policy.delay_seconds(count) for count in range(5)] == [1, 2, 4, 8, 10]
         assert policy.delay_seconds(100_000) == 10
-        assert not policy.is_spent(100_000)
-        assert RetryPolicy(0, 1.0, 1.0).is_spent(0)
+        assert RetryPolicy(1, 1.0, 1.0).delay_seconds(0) == 1
+        assert RetryPolicy(1, 1.0, 1.0).delay_seconds(1) is None
