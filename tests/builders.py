@@ -2,7 +2,7 @@
 
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -116,7 +116,7 @@ class FakeHub:
 
     async def read(
         self, partition_id: str, first: int, last: int
-    ) -> AsyncIterator[Sequence[ReceivedEvent]]:
+    ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
         held = [each for each in self.events[partition_id] if (each.sequence_number or 0) >= first]
         for each in held:
             if (each.sequence_number or 0) < self.beginning:

@@ -11,16 +11,15 @@ from tests.builders import NOON
 from tests.sightings import letter_of, make_coordinates, make_rules
 from usage_ingest.dead_letter_document import (
     Block,
+    block_document,
     block_of,
-    cosmos_partition_key,
+    body_document,
     counts_document,
     counts_id,
-    day_of,
     letter_document,
     opened_fields,
-    ranges_document,
+    places_of,
     spot_of,
-    spots_of,
     to_ranges,
 )
 from usage_ingest.events.dead_letter import DeadLetter
@@ -36,11 +35,11 @@ def make_letter(**coordinates: Any) -> DeadLetter:
 def test_a_dead_letter_is_stored_open_with_its_reason_and_place() -> None:
     letter = make_letter()
 
-    document = letter_document(letter, NEXT_DAY, 90)
+    document = letter_document(letter, block_of(letter, NEXT_DAY), NEXT_DAY, 90)
 
     assert document == {
         "id": letter.letter_id,
-        "partitionKey": cosmos_partition_key(letter, NEXT_DAY),
+        "partitionKey": "2026-11-20|3|4",
         "type": "dead_letter",
         "state": "open",
         "day": "2026-11-20",
@@ -63,42 +62,53 @@ def test_a_dead_letter_is_stored_open_with_its_reason_and_place() -> None:
     assert orjson.dumps(document)
 
 
-@pytest.mark.parametrize(("ttl_days", "kept_days"), [(90, 3), (2, 2)])
-def test_a_raw_body_is_kept_for_three_days_at_most(ttl_days: int, kept_days: int) -> None:
+def test_a_raw_body_is_a_document_of_its_own_that_lives_for_three_days() -> None:
     letter = letter_of(b"no json", rules=make_rules(keep_raw=True))
+    block = block_of(letter, NOON)
 
-    document = letter_document(letter, NOON, ttl_days)
+    document = body_document(letter, block, NOON)
 
-    assert (document["body"], document["ttl"]) == ("no json", kept_days * 86_400)
+    assert (document["body"], document["ttl"]) == ("no json", 3 * 86_400)
+    assert document["letter_id"] == letter.letter_id
+    assert document["partitionKey"] == block.cosmos_partition_key
+    assert "body" not in letter_document(letter, block, NOON, 90)
 
 
 def test_a_dead_letter_counts_on_the_day_that_its_event_was_enqueued() -> None:
-    assert day_of(make_letter(), NEXT_DAY) == "2026-11-20"
-    assert day_of(make_letter(enqueued_time=None), NEXT_DAY) == "2026-11-21"
+    assert block_of(make_letter(), NEXT_DAY).day == "2026-11-20"
+    assert block_of(make_letter(enqueued_time=None), NEXT_DAY).day == "2026-11-21"
 
 
 def test_dead_letters_of_one_day_and_partition_spread_over_sixteen_shards() -> None:
-    letters = [make_letter(sequence_number=number) for number in range(300)]
+    letters = [make_letter(sequence_number=number) for number in range(0, 16_000, 500)]
 
-    keys = {cosmos_partition_key(letter, NOON) for letter in letters}
+    keys = {block_of(letter, NOON).cosmos_partition_key for letter in letters}
 
     assert keys == {f"2026-11-20|3|{shard}" for shard in range(16)}
-    assert cosmos_partition_key(make_letter(partition_id=None), NOON).startswith("2026-11-20|-|")
+    without = block_of(make_letter(partition_id=None), NOON)
+    assert without.cosmos_partition_key.startswith("2026-11-20|-|")
 
 
-def test_a_thousand_numbers_of_one_reason_share_a_block() -> None:
+def test_a_thousand_numbers_share_a_block_whatever_their_reason() -> None:
+    """A release between two deliveries may give another reason: the place is counted once."""
     blocks = {block_of(make_letter(sequence_number=number), NOON) for number in (4000, 4711, 4999)}
 
-    assert blocks == {Block("2026-11-20", "usage", "3", "unknown_shape", 4)}
+    assert len(blocks) == 1
+    assert block_of(letter_of("text", sequence_number=4000), NOON) in blocks
     assert block_of(make_letter(sequence_number=5000), NOON) not in blocks
-    assert block_of(letter_of("text", sequence_number=4000), NOON) not in blocks
-    assert block_of(make_letter(sequence_number=None), NOON) is None
+
+
+def test_without_a_sequence_number_a_dead_letter_has_a_block_of_its_own() -> None:
+    one, other = (letter_of(body, sequence_number=None) for body in ("one", "other"))
+
+    assert block_of(one, NOON) != block_of(other, NOON)
+    assert block_of(one, NOON) == block_of(letter_of("one", sequence_number=None), NOON)
 
 
 def test_golden_ids_of_blocks_and_counts() -> None:
-    block = Block("2026-11-20", "usage", "3", "bad_count", 4)
+    block = Block("2026-11-20", "contoso", "usage", "3", 4)
 
-    assert block.document_id == "c59611ba45b74d3871fafbfdc855f6df"
+    assert block.document_id == "6260c9c613098a65c0d7fa22280b3938"
     assert replace(block, number=20).cosmos_partition_key == "2026-11-20|3|4"
     assert counts_id("2026-11-20|3|5") == "3c9420557a0f6a59bb24089653cd349c"
 
@@ -121,31 +131,30 @@ def test_places_fold_into_ranges(places: list[tuple[int, int]], ranges: list[lis
     assert to_ranges(places) == ranges
 
 
-@given(spots)
-def test_ranges_hold_exactly_the_places_that_were_folded(places: set[tuple[int, int]]) -> None:
-    block = Block("2026-11-20", "usage", "3", "bad_count", 0)
+@given(spots, spots)
+def test_ranges_hold_exactly_the_places_that_were_folded(
+    some: set[tuple[int, int]], others: set[tuple[int, int]]
+) -> None:
+    block = Block("2026-11-20", "contoso", "usage", "3", 0)
+    places = {"bad_count": some, "too_old": others}
 
-    document = orjson.loads(orjson.dumps(ranges_document(block, places, NOON, 90)))
+    document = orjson.loads(orjson.dumps(block_document(block, places, NOON, 90)))
 
-    assert spots_of(document) == places
-    assert document["count"] == len(places)
+    assert places_of(document) == places
 
 
-def test_a_ranges_document_is_stored_open_in_its_block() -> None:
-    block = Block("2026-11-20", "usage", "3", "bad_count", 4)
+def test_a_block_lists_its_places_by_reason() -> None:
+    block = Block("2026-11-20", "contoso", "usage", "3", 4)
 
-    assert ranges_document(block, [(4711, 0), (4712, 0)], NOON, 90) == {
+    assert block_document(block, {"bad_count": [(4711, 0), (4712, 0)]}, NOON, 90) == {
         "id": block.document_id,
         "partitionKey": "2026-11-20|3|4",
-        "type": "dead_letter_ranges",
-        "state": "open",
+        "type": "dead_letter_block",
         "day": "2026-11-20",
-        "reason": "bad_count",
+        "namespace": "contoso",
         "hub": "usage",
         "partition_id": "3",
-        "ranges": [[4711, 4712, 0, 0]],
-        "count": 2,
-        "attempts": 0,
+        "ranges": {"bad_count": [[4711, 4712, 0, 0]]},
         "stored_at": "2026-11-20T12:00:00.000000Z",
         "ttl": 7_776_000,
     }

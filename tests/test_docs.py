@@ -14,12 +14,12 @@ import pytest
 from usage_ingest import telemetry
 from usage_ingest.completeness import CHECK_PATIENCE
 from usage_ingest.containers import CONTAINERS
-from usage_ingest.dead_letter_document import Block as RangesBlock
 from usage_ingest.dead_letter_document import (
+    block_document,
+    block_of,
     counts_document,
     letter_document,
-    ranges_document,
-    spots_of,
+    places_of,
 )
 from usage_ingest.document import from_document, time_of, to_document
 from usage_ingest.events.dead_letter import REASONS, DeadLetter
@@ -212,23 +212,19 @@ def test_the_dead_letter_of_the_architecture_is_what_is_stored() -> None:
     letter = parsed("letter", stored)
     assert isinstance(letter, DeadLetter)
 
-    wanted = letter_document(letter, time_of(stored["stored_at"]), 90)
+    now = time_of(stored["stored_at"])
+    wanted = letter_document(letter, block_of(letter, now), now, 90)
     assert {**wanted, "size": stored["size"]} == stored
     assert counts_document(stored["partitionKey"], {stored["reason"]: 1}) == example("counts")
 
 
-def test_the_ranges_of_the_architecture_are_what_is_stored() -> None:
-    stored = example("ranges")
-    block = RangesBlock(
-        stored["day"],
-        stored["hub"],
-        stored["partition_id"],
-        stored["reason"],
-        stored["ranges"][0][0] // 1_000,
-    )
-
+def test_the_block_of_the_architecture_is_what_is_stored() -> None:
+    stored = example("block")
     now = time_of(stored["stored_at"])
-    assert ranges_document(block, spots_of(stored), now, 90) == stored
+    letter = parsed("letter", example("letter"))
+    assert isinstance(letter, DeadLetter)
+
+    assert block_document(block_of(letter, now), places_of(stored), now, 90) == stored
 
 
 def test_the_state_of_the_architecture_is_what_is_stored() -> None:

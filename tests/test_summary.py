@@ -98,8 +98,10 @@ def partition(partition_id: str = "0", **overrides: Any) -> Progress:
     return Progress(**given)
 
 
-def gap(first: int, last: int, **times: datetime) -> Gap:
-    return Gap(first, last, noticed_at=NOW, **times)
+def gap(
+    first: int, last: int, after: datetime | None = None, before: datetime | None = None
+) -> Gap:
+    return Gap(first, last, NOW, after, before)
 
 
 async def summary_of(

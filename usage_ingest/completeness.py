@@ -50,21 +50,22 @@ class _Span:
 
     def lags(self, progress: Progress) -> bool:
         """Whether events that wait behind the mark may concern the range."""
-        return bool(progress.lag) and progress.mark_time < self.end
+        marked = progress.mark_time
+        return bool(progress.lag) and (marked is None or marked < self.end)
 
     def unchecked(self, progress: Progress, now: datetime) -> bool:
         """Whether the hub may hold events of the range that nobody has looked for lately."""
-        checked = progress.checked_at
-        if progress.mark_time >= self.end or (checked is not None and checked >= self.end):
+        checked, marked = progress.checked_at, progress.mark_time
+        if (marked is not None and marked >= self.end) or (checked and checked >= self.end):
             return False
         return checked is None or now - checked > CHECK_PATIENCE
 
     def unplaced(self, progress: Progress) -> bool:
         """Whether it notes batches without a partition id that came in the span."""
-        noted = progress.checked_at
-        if progress.partition_id != UNKNOWN_PARTITION or noted is None:
+        first, last = progress.mark_time, progress.checked_at
+        if progress.partition_id != UNKNOWN_PARTITION or first is None or last is None:
             return False
-        return progress.mark_time < self.end and noted >= self.start
+        return first < self.end and last >= self.start
 
 
 _ALWAYS: Final = _Span(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))

@@ -1,8 +1,10 @@
 """Dead letter <-> Cosmos document, and the counts beside it: spells their stored fields. Pure.
 
-Partition key: `<day>|<hub partition>|<0-15>`; the day is that of the enqueued time. From the
-101st dead letter of one reason in a received batch on, one document per 1,000 sequence numbers
-holds them as ranges: a bad rollout cannot fill the store.
+Partition key: `<day>|<hub partition>|<0-15>`; the day is that of the enqueued time. For every
+1,000 sequence numbers a block document lists, by reason, the places whose dead letters have been
+counted: it is written under its ETag in one batch with them, so however a redelivery is cut, each
+counts once. Of one reason the first hundred of a received batch have documents of their own; of
+the rest the block's ranges tell: a bad rollout cannot fill the store.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +17,10 @@ from usage_ingest.events.dead_letter import DeadLetter
 from usage_ingest.record_id import digest
 
 LETTER_TYPE: Final = "dead_letter"
-RANGES_TYPE: Final = "dead_letter_ranges"
+BLOCK_TYPE: Final = "dead_letter_block"
 BODY_TYPE: Final = "dead_letter_body"
 COUNTS_TYPE: Final = "counts"
 RAW_TTL_DAYS: Final = 3
-SINGLE_LIMIT: Final = 100
 _SHARDS: Final = 16
 _BLOCK: Final = 1_000
 
@@ -29,47 +30,35 @@ Spot = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Where the ranges of one reason, day and thousand of sequence numbers are kept."""
+    """A thousand sequence numbers of a hub partition, on one day of enqueued times."""
 
     day: str
+    namespace: str
     hub: str
     partition_id: str
-    reason: str
     number: int
 
     @property
     def document_id(self) -> str:
-        """The id of the document."""
-        return digest(
-            "dead-letter-ranges", self.day, self.hub, self.partition_id, self.reason, self.number
-        )
+        """The id of the block's document."""
+        place = (self.day, self.namespace, self.hub, self.partition_id, self.number)
+        return digest("dead-letter-block", *place)
 
     @property
     def cosmos_partition_key(self) -> str:
-        """The logical partition of the document."""
+        """The logical partition of the block, its dead letters and their counts."""
         return f"{self.day}|{self.partition_id}|{self.number % _SHARDS}"
 
 
-def day_of(letter: DeadLetter, now: datetime) -> str:
-    """Return the UTC day that a dead letter counts in."""
-    return (letter.coordinates.enqueued_time or now).date().isoformat()
-
-
-def cosmos_partition_key(letter: DeadLetter, now: datetime) -> str:
-    """Return the logical partition of a single dead letter."""
-    shard = int(letter.letter_id, 16) % _SHARDS
-    return f"{day_of(letter, now)}|{letter.coordinates.partition_id or '-'}|{shard}"
-
-
-def block_of(letter: DeadLetter, now: datetime) -> Block | None:
-    """Return the block that a dead letter falls into; None without a sequence number."""
+def block_of(letter: DeadLetter, now: datetime) -> Block:
+    """Return the block that a dead letter falls into; without a number it has one of its own."""
     hub = letter.coordinates
+    day = (hub.enqueued_time or now).date().isoformat()
     if hub.sequence_number is None:
-        return None
-    partition = hub.partition_id or "-"
-    return Block(
-        day_of(letter, now), hub.hub, partition, letter.reason, hub.sequence_number // _BLOCK
-    )
+        number = int(letter.letter_id[:12], 16)
+    else:
+        number = hub.sequence_number // _BLOCK
+    return Block(day, hub.namespace, hub.hub, hub.partition_id or "-", number)
 
 
 def spot_of(letter: DeadLetter) -> Spot:
@@ -77,14 +66,16 @@ def spot_of(letter: DeadLetter) -> Spot:
     return letter.coordinates.sequence_number or 0, letter.element
 
 
-def letter_document(letter: DeadLetter, now: datetime, ttl_days: int) -> dict[str, Any]:
+def letter_document(
+    letter: DeadLetter, block: Block, now: datetime, ttl_days: int
+) -> dict[str, Any]:
     """Return the document of a single dead letter, open."""
     return {
         "id": letter.letter_id,
-        "partitionKey": cosmos_partition_key(letter, now),
+        "partitionKey": block.cosmos_partition_key,
         "type": LETTER_TYPE,
         "state": "open",
-        "day": day_of(letter, now),
+        "day": block.day,
         "reason": letter.reason,
         "path": letter.path,
         "text": letter.text,
@@ -99,13 +90,13 @@ def letter_document(letter: DeadLetter, now: datetime, ttl_days: int) -> dict[st
     }
 
 
-def body_document(letter: DeadLetter, now: datetime) -> dict[str, Any]:
+def body_document(letter: DeadLetter, block: Block, now: datetime) -> dict[str, Any]:
     """Return the document of a raw body: apart, so that it expires before its dead letter."""
     return {
         "id": digest("dead-letter-body", letter.letter_id),
-        "partitionKey": cosmos_partition_key(letter, now),
+        "partitionKey": block.cosmos_partition_key,
         "type": BODY_TYPE,
-        "day": day_of(letter, now),
+        "day": block.day,
         "letter_id": letter.letter_id,
         "body": letter.raw,
         "stored_at": time_text(now),
@@ -113,40 +104,46 @@ def body_document(letter: DeadLetter, now: datetime) -> dict[str, Any]:
     }
 
 
-def ranges_document(
-    block: Block, spots: Iterable[Spot], now: datetime, ttl_days: int
+def block_document(
+    block: Block, places: Mapping[str, Iterable[Spot]], now: datetime, ttl_days: int
 ) -> dict[str, Any]:
-    """Return the document of a block's ranges: [first, last, first element, last element]."""
-    ranges = to_ranges(spots)
+    """Return the block's document.
+
+    Args:
+        block: Which thousand.
+        places: By reason, every place that has been counted.
+        now: The moment of writing.
+        ttl_days: How long the document is kept from now on.
+    """
     return {
         "id": block.document_id,
         "partitionKey": block.cosmos_partition_key,
-        "type": RANGES_TYPE,
-        "state": "open",
+        "type": BLOCK_TYPE,
         "day": block.day,
-        "reason": block.reason,
+        "namespace": block.namespace,
         "hub": block.hub,
         "partition_id": block.partition_id,
-        "ranges": ranges,
-        "count": sum((b - a + 1) * (d - c + 1) for a, b, c, d in ranges),
-        "attempts": 0,
+        "ranges": {reason: to_ranges(spots) for reason, spots in places.items()},
         "stored_at": time_text(now),
         "ttl": ttl_days * SECONDS_PER_DAY,
     }
 
 
-def spots_of(document: Mapping[str, Any]) -> set[Spot]:
-    """Return every place that a ranges document holds."""
+def places_of(document: Mapping[str, Any]) -> dict[str, set[Spot]]:
+    """Return by reason every place that a block document lists."""
     return {
-        (number, element)
-        for first, last, first_element, last_element in document["ranges"]
-        for number in range(first, last + 1)
-        for element in range(first_element, last_element + 1)
+        reason: {
+            (number, element)
+            for first, last, first_element, last_element in ranges
+            for number in range(first, last + 1)
+            for element in range(first_element, last_element + 1)
+        }
+        for reason, ranges in document["ranges"].items()
     }
 
 
 def to_ranges(spots: Iterable[Spot]) -> list[list[int]]:
-    """Fold places into ranges: runs of elements first, then of events with equal runs."""
+    """Fold places into ranges: [first, last, first element, last element], both included."""
     folded: list[list[int]] = []
     for number, first, last in _runs(sorted(set(spots))):
         previous = folded[-1] if folded else None

@@ -4,7 +4,7 @@ Every method may raise TransientError (it may work later) and ConfigError (the d
 wrong: a missing container, missing rights).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -128,7 +128,7 @@ class HubReader(Protocol):
 
     def read(
         self, partition_id: str, first: int, last: int
-    ) -> AsyncIterator[Sequence[ReceivedEvent]]:
+    ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
         """Yield batches from sequence number `first` on, in order.
 
         Ends after the first batch that holds an event at or after `last` (that event is
@@ -152,5 +152,5 @@ class ReportReader(Protocol):
         ...
 
     async def check(self) -> None:
-        """Read one document of the store; raises what a report would raise."""
+        """Ask the store whether it answers and has what is needed; raises what a report would."""
         ...

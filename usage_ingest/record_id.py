@@ -3,6 +3,7 @@
 No setting enters an id, nor the hub's offset, nor a provider's response id alone.
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,5 +70,10 @@ def coordinates_id(kind: str, hub: Coordinates, element: int, body: bytes) -> st
     enqueued = milliseconds(hub.enqueued_time)
     if hub.partition_id is not None:
         return digest(kind, hub.hub, hub.partition_id, hub.sequence_number, enqueued, element)
-    sha = hashlib.sha256(body).hexdigest()
-    return digest(kind, hub.hub, hub.sequence_number, enqueued, sha, element)
+    return digest(kind, hub.hub, hub.sequence_number, enqueued, body_hash(body), element)
+
+
+@functools.lru_cache(maxsize=2)  # asked for each element of one body
+def body_hash(body: bytes) -> str:
+    """Return the SHA-256 of a body, in hex."""
+    return hashlib.sha256(body).hexdigest()

@@ -50,7 +50,7 @@ def progress_of(document: Mapping[str, Any]) -> Progress:
         generation=document["generation"],
         archived=document["archived"],
         stored_through=document["stored_through"],
-        mark_time=time_of(document["mark_time"]),
+        mark_time=_time(document, "mark_time"),
         open_gaps=_gaps(document["open_gaps"]),
         lost_gaps=_gaps(document["lost_gaps"]),
         last_enqueued=document.get("last_enqueued"),
@@ -70,6 +70,7 @@ def _gaps(stored: Iterable[Mapping[str, Any]]) -> tuple[Gap, ...]:
             time_of(each["noticed_at"]),
             _time(each, "after"),
             _time(each, "before"),
+            each.get("missing"),
         )
         for each in stored
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from local.cosmos import Fault
 from tests.builders import FakeHub, make_batch, make_event
 from tests.conftest import Stack
-from usage_ingest.dead_letter_document import RAW_TTL_DAYS, spots_of
+from usage_ingest.dead_letter_document import RAW_TTL_DAYS, places_of
 from usage_ingest.errors import ConfigError
 
 
@@ -25,11 +25,9 @@ async def counted(stack: Stack, database: str = "usage-ingest") -> Counter[str]:
 
 
 async def kept(stack: Stack, database: str = "usage-ingest") -> int:
-    """How many elements are held, singly or in ranges."""
-    found = await stack.documents("dead-letters", database)
-    single = len([each for each in found if each["type"] == "dead_letter"])
-    ranges = [each for each in found if each["type"] == "dead_letter_ranges"]
-    return single + sum(len(spots_of(each)) for each in ranges)
+    """How many elements the blocks list."""
+    blocks = await stack.documents("dead-letters", database, type="dead_letter_block")
+    return sum(len(spots) for each in blocks for spots in places_of(each).values())
 
 
 async def test_a_dead_letter_says_what_and_where(stack: Stack) -> None:
@@ -66,12 +64,41 @@ async def test_a_bad_rollout_cannot_fill_the_store(stack: Stack) -> None:
     """From the 101st of one reason in a batch on, ranges hold them."""
     await stack.app.ingest.batch(make_batch(*[{"new": "shape"}] * 300, first=900))
 
-    documents = await stack.documents("dead-letters")
-    types = Counter(each["type"] for each in documents)
-    assert types["dead_letter"] == 100
-    assert types["dead_letter_ranges"] == 1
-    assert next(each["ranges"] for each in documents if "ranges" in each) == [[1000, 1199, 0, 0]]
+    letters = await stack.documents("dead-letters", type="dead_letter")
+    blocks = await stack.documents("dead-letters", type="dead_letter_block")
+    assert len(letters) == 100
+    assert sorted(each["ranges"]["unknown_shape"] for each in blocks) == [
+        [[900, 999, 0, 0]],
+        [[1000, 1199, 0, 0]],
+    ]
     assert await counted(stack) == {"open_unknown_shape": 300}
+
+
+async def test_a_reason_that_a_release_changed_counts_nothing_again(stack: Stack) -> None:
+    """A batch that is retried meets the parser of a new release."""
+    unread, bad = {"schema": "usage-ingest/1", "usage": {"b": 1}}, {"hello": "world"}
+    await stack.app.ingest.store(make_batch(*[unread] * 150))
+
+    await stack.app.ingest.store(make_batch(*[bad] * 150))
+
+    assert await counted(stack) == {"open_unknown_usage": 150}
+
+
+async def test_writers_with_other_cuts_at_once_count_each_once(stack: Stack) -> None:
+    """The trigger and the re-reading of a gap may hold the same events in other batches."""
+    elements = [{"new": "shape"}] * 250
+    apps = [stack.start(reader=FakeHub()) for _ in range(2)]
+
+    await asyncio.gather(
+        apps[0].ingest.store(make_batch(*elements)),
+        *(
+            apps[1].ingest.store(make_batch(*elements[at : at + 50], first=at))
+            for at in range(0, 250, 50)
+        ),
+    )
+
+    assert await counted(stack) == {"open_unknown_shape": 250}
+    assert await kept(stack) == 250
 
 
 @settings(max_examples=15)
@@ -138,3 +165,13 @@ async def test_raw_bodies_are_kept_only_where_asked_and_not_for_long(stack: Stac
     assert {each["ttl"] for each in letters} == {90 * 86_400}
     assert [(each["body"], each["ttl"]) for each in bodies] == [("{broken", RAW_TTL_DAYS * 86_400)]
     assert await counted(stack) == {"open_truncated_json": 1, "open_not_json": 1}
+
+
+async def test_a_body_of_many_bad_elements_is_kept_once(stack: Stack) -> None:
+    asking = stack.start(DEAD_LETTER_BODY="raw")
+
+    await asking.ingest.batch(make_batch([{"n": n} for n in range(150)]))
+
+    bodies = await stack.documents("dead-letters", type="dead_letter_body")
+    assert len(bodies) == 1
+    assert await counted(stack) == {"open_unknown_shape": 150}

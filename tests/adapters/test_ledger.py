@@ -9,6 +9,7 @@ from local.cosmos import Fault
 from tests.builders import make_batch, make_event, make_usage
 from tests.conftest import Stack
 from tests.folds import fold, rollup_totals
+from usage_ingest.adapters.cosmos import Cosmos
 from usage_ingest.errors import ConfigError, TransientError
 from usage_ingest.record_id import digest
 from usage_ingest.state_document import IDENTITY_TYPE
@@ -239,8 +240,6 @@ async def test_shards_changed_and_everything_replayed_leave_totals_unchanged(sta
 
 
 async def write_identity(stack: Stack, name: str, *values: tuple[str, str]) -> None:
-    from usage_ingest.adapters.cosmos import Cosmos  # noqa: PLC0415 - the SDK, beside the app's
-
     cosmos = Cosmos(stack.cosmos.endpoint, stack.cosmos.key, "usage-ingest")
     try:
         await cosmos.container("state").create_item(
@@ -278,3 +277,53 @@ async def test_counted_under_a_name_that_is_gone_is_taken_back_there(stack: Stac
 
     assert await total(stack, "requests") == 1
     assert await total(stack, "input_tokens") == 100
+
+
+async def test_a_repeat_of_what_is_stored_is_no_conflict_however_it_is_cut(stack: Stack) -> None:
+    """Of two usages for one id only the one that is not stored conflicts."""
+    stored = make_event()
+    other = stored | {"usage": make_usage(prompt_tokens=101, total_tokens=121)}
+    await stack.app.ingest.batch(make_batch(stored))
+
+    await stack.app.ingest.batch(make_batch(other, stored, other, first=1))
+
+    letters = await stack.documents("dead-letters", type="dead_letter")
+    assert sorted(each["sequence_number"] for each in letters) == [1, 3]
+
+
+async def test_a_store_that_asks_for_no_wait_is_not_flooded(stack: Stack) -> None:
+    stack.cosmos.faults.add(Fault(operation="batch", count=None, status=429, retry_after_ms=0))
+    impatient = stack.start(patience_seconds=0.5)
+    stack.cosmos.requests.clear()
+
+    with pytest.raises(TransientError):
+        await impatient.ingest.store(make_batch(make_event()))
+
+    assert stack.cosmos.counts()["batch"] < 20
+
+
+async def test_after_one_group_failed_the_others_leave_the_store_alone(stack: Stack) -> None:
+    """Each group waits for a minute: hundreds of them would outlive the function's timeout."""
+    stack.cosmos.faults.add(Fault(operation="batch", count=None, status=403))
+    stack.cosmos.requests.clear()
+
+    with pytest.raises(ConfigError):
+        await stack.app.ingest.store(
+            make_batch(*(make_event(subscription_id=f"team-{n}") for n in range(200)))
+        )
+
+    assert stack.cosmos.counts()["batch"] <= 32
+
+
+async def test_a_rollup_that_somebody_deleted_is_never_made_negative(stack: Stack) -> None:
+    early = make_event(usage=None)
+    await stack.app.ingest.batch(make_batch(early))
+    (rollup,) = await stack.documents("usage", type="rollup")
+    cosmos = Cosmos(stack.cosmos.endpoint, stack.cosmos.key, "usage-ingest")
+    await cosmos.container("usage").delete_item(rollup["id"], rollup["partitionKey"])
+    await cosmos.close()
+
+    outcome = await stack.app.ingest.batch(make_batch(early | {"usage": make_usage()}, first=1))
+
+    assert outcome.completed == 1
+    assert [each["requests"] for each in await stack.documents("usage", type="rollup")] == [1]

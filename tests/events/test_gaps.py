@@ -1,5 +1,6 @@
 """What the host passed over is noticed, read again and stored; what cannot be is said."""
 
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,10 +9,13 @@ from azure.eventhub.aio import EventHubProducerClient
 
 from tests.builders import NOON, FakeHub, body, make_event
 from tests.conftest import HUB, Stack
+from usage_ingest.errors import ConfigError, TransientError
 from usage_ingest.events.gaps import close_gaps
 from usage_ingest.events.ingest import Batch
 from usage_ingest.events.progress import Progress
 from usage_ingest.ports import ReceivedEvent
+from usage_ingest.summary import summarise
+from usage_ingest.summary_query import parse_query
 from usage_ingest.wiring import App
 
 RETENTION_DAYS = 7
@@ -257,3 +261,90 @@ async def test_what_the_real_hub_deleted_is_lost(stack: Stack) -> None:
     left = await progress_of(stack.app)
     assert [(gap.first, gap.last) for gap in left.lost_gaps] == [(0, 3)]
     assert await requests(stack) == 6
+
+
+class RefusingHub(FakeHub):
+    """Partition 0 cannot be re-read."""
+
+    async def read(
+        self, partition_id: str, first: int, last: int
+    ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
+        if partition_id == "0":
+            raise TransientError("nothing was received")
+        async for each in super().read(partition_id, first, last):
+            yield each
+
+
+async def test_a_partition_that_cannot_be_re_read_keeps_no_other_from_its_turn(
+    stack: Stack,
+) -> None:
+    hub = RefusingHub()
+    app = stack.start(reader=hub)
+    for partition_id in ("0", "1"):
+        fill(hub, [make_event() for _ in range(5)], partition_id)
+        await deliver(app, hub, 0, 0, partition_id)
+        await deliver(app, hub, 4, 4, partition_id)
+
+    with pytest.raises(TransientError, match="nothing was received"):
+        await close_gaps(app.ingest, RETENTION_DAYS)
+
+    assert len((await progress_of(app, "0")).open_gaps) == 1
+    assert (await progress_of(app, "1")).open_gaps == ()
+    assert await requests(stack) == 7
+
+
+class ForgettingHub(FakeHub):
+    """Retention takes events away while they are being read."""
+
+    async def read(
+        self, partition_id: str, first: int, last: int
+    ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
+        held = self.events[partition_id]
+        yield [e for e in held if max(first, 5) <= (e.sequence_number or 0) <= last]
+        self.beginning = 9
+
+
+async def test_what_was_re_read_in_time_is_not_called_lost(stack: Stack) -> None:
+    hub = ForgettingHub()
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(11)])
+    await deliver(app, hub, 0, 1)
+    await deliver(app, hub, 9, 10)
+    hub.beginning = 0
+
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    left = await progress_of(app)
+    assert left.open_gaps == ()
+    assert [(gap.first, gap.last) for gap in left.lost_gaps] in ([], [(2, 4)])
+    assert await requests(stack) == 8
+
+
+async def test_a_summary_of_days_before_the_first_batch_is_not_called_complete(
+    stack: Stack, hub: FakeHub
+) -> None:
+    """The hub holds events of a week ago when the app starts: they are missing from those days."""
+    app = stack.start(reader=hub)
+    week_ago = NOON - timedelta(days=6)
+    hub.events["0"] = [ReceivedEvent(body(make_event()), n, week_ago) for n in range(10)]
+    query = parse_query({"start_date": "2026-11-14", "end_date": "2026-11-14"}, NOON.date(), ())
+
+    await deliver(app, hub, 6, 9)
+    await close_gaps_without_reading(app)
+    summary = await summarise(query, app.reports, app.progress, NOON)
+
+    assert summary["completeness"]["complete"] is False
+    assert "open_gaps" in summary["completeness"]["incomplete_because"]
+
+
+async def close_gaps_without_reading(app: App) -> None:
+    """Look at the partitions' ends only, as a run does whose time is over."""
+    for partition_id in ("0", "1"):
+        await app.ingest.progress.known(partition_id)
+
+
+async def test_a_malformed_connection_string_is_a_deployment_error(stack: Stack) -> None:
+    app = stack.start(EventHubConnection="Endpoint=sb://localhost;Nothing")
+
+    with pytest.raises(ConfigError, match="EventHubConnection"):
+        await close_gaps(app.ingest, RETENTION_DAYS)

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from tests.builders import NOON
 from usage_ingest.events.progress import (
+    MAX_GAPS,
     TAIL_PATIENCE,
     Gap,
     Progress,
     Tail,
     advanced,
     lost_before,
+    merged,
     next_generation,
     recreated,
     recreated_by,
@@ -160,8 +162,28 @@ def test_a_hub_that_ends_before_the_mark_was_recreated() -> None:
 def test_an_old_number_enqueued_after_the_mark_shows_a_recreated_hub() -> None:
     progress = make_progress(stored_through=9, mark_time=NOON)
 
-    assert recreated_by(progress, [(3, NOON + SECOND)])
-    assert not recreated_by(progress, [(3, NOON), (10, NOON + SECOND)])
+    assert recreated_by(progress, [(3, NOON + timedelta(minutes=2))])
+    assert not recreated_by(progress, [(3, NOON), (10, NOON + timedelta(hours=1))])
+
+
+def test_times_that_do_not_grow_strictly_show_no_recreated_hub() -> None:
+    """Nothing promises that an event's enqueued time is above that of the one before."""
+    mark = advanced(make_progress(stored_through=0), [(1, NOON + SECOND), (2, NOON)], NOON)
+
+    assert mark.mark_time == NOON + SECOND
+    assert not recreated_by(mark, [(1, NOON + SECOND), (2, NOON)])
+    assert not recreated_by(make_progress(stored_through=9, mark_time=None), [(3, NOON)])
+
+
+def test_more_than_a_thousand_gaps_are_merged_where_they_stand_closest() -> None:
+    events = [(number * 3, NOON) for number in range(1, 1_500)]
+
+    progress = advanced(make_progress(stored_through=0), events, NOON)
+    far = merged((*progress.open_gaps, Gap(100_000, 100_009, NOON)))
+
+    assert len(progress.open_gaps) == len(far) == MAX_GAPS
+    assert sum(gap.events for gap in progress.open_gaps) == 2 * 1_499
+    assert far[-1] == Gap(100_000, 100_009, NOON)
 
 
 def test_a_fraction_of_a_millisecond_shows_no_recreated_hub() -> None:

@@ -34,6 +34,7 @@ REFUSED_ITEM: Final = frozenset({400, 413})
 _FORBIDDEN: Final = frozenset({401, 403})
 _WRITE_REGION_MOVED: Final = 3
 _OWNER_MISSING: Final = 1003
+_PARTITION_FULL: Final = 1014
 _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 5.0
 
@@ -63,10 +64,9 @@ class Patience:
         while True:
             try:
                 return await attempt()
-            except (AzureError, TimeoutError) as error:
+            except (AzureError, OSError) as error:
                 _raise_refusal(error)
-                told = _wait_told(error)
-                pause = told if told is not None else wait * (1 + random.random())
+                pause = max(_wait_told(error), wait * (1 + random.random()))
                 if time.monotonic() + pause > end:
                     raise TransientError(
                         f"Cosmos DB is busy or out of reach: {_brief(error)}"
@@ -80,7 +80,7 @@ def _raise_refusal(error: Exception) -> None:
     if isinstance(error, ClientAuthenticationError):
         raise ConfigError(f"No token for Cosmos DB: {_brief(error)}") from error
     if isinstance(
-        error, ServiceRequestError | ServiceResponseError | CosmosClientTimeoutError | TimeoutError
+        error, ServiceRequestError | ServiceResponseError | CosmosClientTimeoutError | OSError
     ):
         return
     if not isinstance(error, HttpResponseError):
@@ -88,6 +88,10 @@ def _raise_refusal(error: Exception) -> None:
     status, sub_status = error.status_code, getattr(error, "sub_status", None)
     if status in BUSY or (status in _FORBIDDEN and sub_status == _WRITE_REGION_MOVED):
         return
+    if status in _FORBIDDEN and sub_status == _PARTITION_FULL:
+        raise TransientError(
+            "A logical partition of Cosmos DB is full (20 GB): give the subscription more shards"
+        ) from error
     if status in _FORBIDDEN:
         raise ConfigError(
             f"Cosmos DB refuses this identity ({status}): grant it the data role 'Cosmos DB "
@@ -101,15 +105,14 @@ def _raise_refusal(error: Exception) -> None:
     raise error
 
 
-def _wait_told(error: Exception) -> float | None:
+def _wait_told(error: Exception) -> float:
     """Return the seconds that the store asks to wait, from its header or a batch's operation."""
     headers = getattr(error, "headers", None) or {}
-    told = headers.get("x-ms-retry-after-ms")
-    if told is None and isinstance(error, CosmosBatchOperationError):
+    waits = [headers.get("x-ms-retry-after-ms")]
+    if isinstance(error, CosmosBatchOperationError):
         responses = error.operation_responses or []
-        waits = [each.get("retryAfterMilliseconds") for each in responses]
-        told = max((float(each) for each in waits if each is not None), default=None)
-    return float(told) / 1000 if told is not None else None
+        waits += [each.get("retryAfterMilliseconds") for each in responses]
+    return max((float(each) / 1000 for each in waits if each is not None), default=0.0)
 
 
 def _brief(error: Exception) -> str:

@@ -1,16 +1,16 @@
 """Dead letters over Cosmos DB, each counted once in the counts document beside it.
 
-A single one is created in one batch with its count; 409 says that it is counted already. What is
-over the limit of a received batch goes into ranges, replaced under an ETag with its count.
+A block document lists what has been counted; it is written under its ETag in one batch with the
+new dead letters and the increment of their counts: all of it or nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from azure.core.exceptions import HttpResponseError
-from azure.cosmos.exceptions import CosmosBatchOperationError
+from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosResourceNotFoundError
 
 from usage_ingest.adapters.cosmos import (
     CONFLICT,
@@ -22,27 +22,26 @@ from usage_ingest.adapters.cosmos import (
 )
 from usage_ingest.adapters.ledger_batch import Operation
 from usage_ingest.dead_letter_document import (
-    SINGLE_LIMIT,
     Block,
     Spot,
+    block_document,
     block_of,
     body_document,
-    cosmos_partition_key,
     counts_document,
     counts_id,
     letter_document,
     opened_fields,
-    ranges_document,
+    places_of,
     spot_of,
-    spots_of,
 )
 from usage_ingest.errors import TransientError
-from usage_ingest.events.dead_letter import DeadLetter
+from usage_ingest.events.dead_letter import SINGLE_LIMIT, DeadLetter
 from usage_ingest.ports import Clock
 from usage_ingest.rollup import patches
 
 _ATTEMPTS: Final = 20
 _AT_ONCE: Final = 45  # dead letters of a batch, with room for their bodies and the counts
+_WRITTEN_FIRST: Final = frozenset({CONFLICT, PRECONDITION, NOT_FOUND})
 
 
 class CosmosDeadLetters:
@@ -57,111 +56,80 @@ class CosmosDeadLetters:
 
     async def store(self, letters: Sequence[DeadLetter]) -> int:
         """Store the dead letters of one received batch; see ports.DeadLetters."""
-        ranged = await self._ranged(letters)
-        open_letters = [each for each in letters if not self._is_in(ranged, each)]
-        single, over = _split(open_letters)
+        seen: Counter[str] = Counter()
+        single: dict[Block, list[DeadLetter]] = {}
+        over: dict[Block, list[DeadLetter]] = {}
+        for letter in letters:
+            seen[letter.reason] += 1
+            chosen = single if seen[letter.reason] <= SINGLE_LIMIT else over
+            chosen.setdefault(block_of(letter, self._clock.now()), []).append(letter)
         new = 0
-        for key, group in self._by_partition(single).items():
+        for block, group in single.items():
             for at in range(0, len(group), _AT_ONCE):
-                new += await self._store_single(key, group[at : at + _AT_ONCE])
-        if over:
-            new += await self._store_over(over)
+                new += await self._store(block, group[at : at + _AT_ONCE], single=True)
+        for block, group in over.items():
+            new += await self._store(block, group, single=False)
         return new
 
-    def _by_partition(self, letters: Iterable[DeadLetter]) -> dict[str, list[DeadLetter]]:
-        groups: dict[str, dict[str, DeadLetter]] = {}
-        for letter in letters:
-            key = cosmos_partition_key(letter, self._clock.now())
-            groups.setdefault(key, {})[letter.letter_id] = letter
-        return {key: list(group.values()) for key, group in groups.items()}
-
-    async def _store_single(self, key: str, letters: list[DeadLetter]) -> int:
-        counts_exist = True
-        for _ in range(_ATTEMPTS + len(letters)):
-            if not letters:
-                return 0
-            operations = [*self._creates(letters), *self._bodies(letters)]
-            first_count = len(operations)
-            opened: Counter[str] = Counter(letter.reason for letter in letters)
-            operations += _count(key, opened, exists=counts_exist)
-            failed = await self._attempt(key, operations)
-            if failed is None:
-                return len(letters)
-            index, status = failed
-            if index is None:
-                return await self._store_in_halves(key, letters)
-            if index >= first_count:
-                counts_exist = status == CONFLICT
-            elif status == CONFLICT and index < len(letters):
-                letters = letters[:index] + letters[index + 1 :]
-            else:
-                return await self._store_in_halves(key, letters)
-        raise TransientError(f"{key}: the dead letters' counts are contended")
-
-    async def _store_in_halves(self, key: str, letters: list[DeadLetter]) -> int:
-        """The store refuses the size: halve the batch; of one letter keep only the facts."""
-        if len(letters) > 1:
-            middle = len(letters) // 2
-            first = await self._store_single(key, letters[:middle])
-            return first + await self._store_single(key, letters[middle:])
-        letter = letters[0]
-        bare = replace(letter, raw=None)
-        if bare == letter:
-            bare = replace(letter, skeleton=None, whole=False)
-        if bare == letter:
-            raise TransientError(f"{key}: Cosmos DB refuses a dead letter without a body")
-        return await self._store_single(key, [bare])
-
-    def _creates(self, letters: Iterable[DeadLetter]) -> list[Operation]:
-        now = self._clock.now()
-        return [("create", (letter_document(each, now, self._ttl_days),)) for each in letters]
-
-    def _bodies(self, letters: Iterable[DeadLetter]) -> list[Operation]:
-        now = self._clock.now()
-        return [("upsert", (body_document(each, now),)) for each in letters if each.raw is not None]
-
-    async def _store_over(self, letters: Sequence[DeadLetter]) -> int:
-        """Store as ranges what is not stored singly from an earlier, smaller delivery."""
-        known = await self._existing(
-            (each.letter_id, cosmos_partition_key(each, self._clock.now())) for each in letters
-        )
-        blocks: dict[Block, set[Spot]] = {}
-        for letter in letters:
-            block = block_of(letter, self._clock.now())
-            if block is not None and letter.letter_id not in known:
-                blocks.setdefault(block, set()).add(spot_of(letter))
-        return sum([await self._store_ranges(block, spots) for block, spots in blocks.items()])
-
-    async def _store_ranges(self, block: Block, spots: set[Spot]) -> int:
-        key = block.cosmos_partition_key
+    async def _store(self, block: Block, letters: Sequence[DeadLetter], *, single: bool) -> int:
+        """Count what the block does not list yet; singly stored ones get documents."""
         counts_exist = True
         for _ in range(_ATTEMPTS):
-            stored = (await self._existing([(block.document_id, key)])).get(block.document_id)
-            held = spots_of(stored) if stored else set()
-            new = spots - held
+            stored = await self._read(block)
+            places = places_of(stored) if stored else {}
+            listed = set[Spot]().union(*places.values())
+            new = {spot_of(each): each for each in letters if spot_of(each) not in listed}
             if not new:
                 return 0
-            document = ranges_document(block, held | new, self._clock.now(), self._ttl_days)
-            operations = [_write(document, stored)]
-            operations += _count(key, {block.reason: len(new)}, exists=counts_exist)
-            failed = await self._attempt(key, operations)
+            for spot, letter in new.items():
+                places.setdefault(letter.reason, set()).add(spot)
+            document = block_document(block, places, self._clock.now(), self._ttl_days)
+            kept = list(new.values()) if single else []
+            operations = [_write(document, stored), *self._documents(block, kept)]
+            opened: Counter[str] = Counter(letter.reason for letter in new.values())
+            counting = _count(block.cosmos_partition_key, opened, exists=counts_exist)
+            failed = await self._attempt(block, [*operations, *counting])
             if failed is None:
                 return len(new)
             index, status = failed
-            if index:
+            if index is not None and index >= len(operations):
                 counts_exist = status == CONFLICT
-            elif status not in (CONFLICT, PRECONDITION, NOT_FOUND):
-                raise TransientError(f"{key}: Cosmos DB refuses dead letters ({status})")
-        raise TransientError(f"{key}: the dead letters' ranges are contended")
+            elif index != 0 and kept:
+                return await self._store_smaller(block, kept)
+            elif status not in _WRITTEN_FIRST:
+                raise TransientError(f"{block}: Cosmos DB refuses dead letters ({status})")
+        raise TransientError(f"{block}: the dead letters are contended")
+
+    async def _store_smaller(self, block: Block, letters: list[DeadLetter]) -> int:
+        """The store refuses the size: halve the batch; of one letter keep only the facts."""
+        if len(letters) > 1:
+            middle = len(letters) // 2
+            first = await self._store(block, letters[:middle], single=True)
+            return first + await self._store(block, letters[middle:], single=True)
+        bare = replace(letters[0], raw=None)
+        if bare == letters[0]:
+            bare = replace(bare, skeleton=None, whole=False)
+        if bare == letters[0]:
+            raise TransientError(f"{block}: Cosmos DB refuses a dead letter without a body")
+        return await self._store(block, [bare], single=True)
+
+    def _documents(self, block: Block, letters: Sequence[DeadLetter]) -> list[Operation]:
+        """Return the writes of single dead letters; the block has decided that they are new."""
+        now = self._clock.now()
+        documents = [letter_document(each, block, now, self._ttl_days) for each in letters]
+        bodies = [body_document(each, block, now) for each in letters if each.raw is not None]
+        return [("upsert", (each,)) for each in (*documents, *bodies)]
 
     async def _attempt(
-        self, key: str, operations: list[Operation]
+        self, block: Block, operations: list[Operation]
     ) -> tuple[int | None, int] | None:
         """Try a batch; None is success, else the failing operation (None: all) and its status."""
 
         async def request() -> object:
             made = [(*each[:2], dict(*each[2:])) for each in operations]
-            return await self._container.execute_item_batch(made, partition_key=key)
+            return await self._container.execute_item_batch(
+                made, partition_key=block.cosmos_partition_key
+            )
 
         try:
             await self._patience.call(request)
@@ -173,37 +141,17 @@ class CosmosDeadLetters:
             raise TransientError(f"Cosmos DB answers a batch with {error.status_code}") from error
         return None
 
-    async def _ranged(self, letters: Iterable[DeadLetter]) -> dict[str, set[Spot]]:
-        """Return what the ranges of earlier deliveries hold, by the ranges' document id."""
-        blocks = {block_of(each, self._clock.now()) for each in letters}
-        wanted = [(each.document_id, each.cosmos_partition_key) for each in blocks if each]
-        found = await self._existing(wanted) if wanted else {}
-        return {name: spots_of(document) for name, document in found.items()}
-
-    def _is_in(self, ranged: Mapping[str, set[Spot]], letter: DeadLetter) -> bool:
-        block = block_of(letter, self._clock.now())
-        return block is not None and spot_of(letter) in ranged.get(block.document_id, ())
-
-    async def _existing(self, wanted: Iterable[tuple[str, str]]) -> dict[str, dict[str, Any]]:
-        items = list(wanted)
-
-        async def request() -> dict[str, dict[str, Any]]:
-            documents = await self._container.read_items(items=items)
-            return {document["id"]: dict(document) for document in documents}
-
-        return await self._patience.call(request)
-
-
-def _split(letters: Sequence[DeadLetter]) -> tuple[list[DeadLetter], list[DeadLetter]]:
-    """Return the first hundred of each reason, and those over it that ranges can hold."""
-    seen: Counter[str] = Counter()
-    single: list[DeadLetter] = []
-    over: list[DeadLetter] = []
-    for letter in letters:
-        seen[letter.reason] += 1
-        fits = seen[letter.reason] <= SINGLE_LIMIT or letter.coordinates.sequence_number is None
-        (single if fits else over).append(letter)
-    return single, over
+    async def _read(self, block: Block) -> dict[str, Any] | None:
+        try:
+            return dict(
+                await self._patience.call(
+                    lambda: self._container.read_item(
+                        block.document_id, partition_key=block.cosmos_partition_key
+                    )
+                )
+            )
+        except CosmosResourceNotFoundError:
+            return None
 
 
 def _write(document: dict[str, Any], stored: Mapping[str, Any] | None) -> Operation:

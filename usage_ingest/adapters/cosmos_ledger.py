@@ -14,7 +14,7 @@ from usage_ingest.adapters.rollup_keys import RollupKeys
 from usage_ingest.errors import ConfigError
 from usage_ingest.identity import cosmos_partition_key
 from usage_ingest.ports import IdentityStore, StoreOutcome
-from usage_ingest.record import Repeat, UsageRecord, repeat
+from usage_ingest.record import NO_USAGE, UsageRecord
 
 _WRITTEN_AT_ONCE = 16
 
@@ -44,12 +44,18 @@ class CosmosLedger:
             groups.setdefault(key, []).append(record)
         tally = Tally()
         gate = asyncio.Semaphore(_WRITTEN_AT_ONCE)
+        failed = False
 
         async def write(key: str, group: list[UsageRecord]) -> None:
+            nonlocal failed
             async with gate:
-                place = Place(key, slot, self._ttl_days, self._tag_names, await self._keys.of(key))
-                writer = LedgerWriter(self._container, self._patience, self._keys, place, tally)
-                await writer.write(_without_repeats(group, tally))
+                if failed:  # the batch comes again as a whole: a busy store is left alone
+                    return
+                try:
+                    await self._write(key, group, slot, tally)
+                except BaseException:
+                    failed = True
+                    raise
 
         # All are waited for: a group that still writes must not meet its own redelivery.
         results = await asyncio.gather(
@@ -59,6 +65,16 @@ class CosmosLedger:
         return StoreOutcome(
             tally.stored, tally.repeated, tally.completed, tally.conflicts, tally.too_large
         )
+
+    async def _write(
+        self, key: str, records: Sequence[UsageRecord], slot: int, tally: Tally
+    ) -> None:
+        place = Place(key, slot, self._ttl_days, self._tag_names, await self._keys.of(key))
+        writer = LedgerWriter(self._container, self._patience, self._keys, place, tally)
+        left = records
+        while left:
+            firsts, left = _without_repeats(left, tally)
+            await writer.write(firsts)
 
 
 def _raise_first(errors: Sequence[BaseException]) -> None:
@@ -70,20 +86,26 @@ def _raise_first(errors: Sequence[BaseException]) -> None:
         raise errors[0]
 
 
-def _without_repeats(records: Sequence[UsageRecord], tally: Tally) -> list[UsageRecord]:
-    """Fold what one received batch holds twice, by the rule that holds against the store."""
+def _without_repeats(
+    records: Sequence[UsageRecord], tally: Tally
+) -> tuple[list[UsageRecord], list[UsageRecord]]:
+    """Fold what one received batch holds twice, by the rule that holds against the store.
+
+    Returns:
+        One record per id, and the others that have usage: once the first is written the store
+        decides of each whether it is a repeat or conflicts.
+    """
     first: dict[str, UsageRecord] = {}
+    later: list[UsageRecord] = []
     for record in records:
-        known = first.get(record.record_id)
-        if known is None:
-            first[record.record_id] = record
+        known = first.setdefault(record.record_id, record)
+        if known is record:
             continue
-        match repeat(known.usage.payload_hash(), record.usage.payload_hash()):
-            case Repeat.REPEATED:
-                tally.repeated += 1
-            case Repeat.COMPLETES:
-                tally.completed += 1
-                first[record.record_id] = record
-            case Repeat.CONFLICTS:
-                tally.conflicts.append(record)
-    return list(first.values())
+        if record.usage == NO_USAGE:
+            tally.repeated += 1
+        elif known.usage == NO_USAGE:
+            tally.completed += 1
+            first[record.record_id] = record
+        else:
+            later.append(record)
+    return list(first.values()), later

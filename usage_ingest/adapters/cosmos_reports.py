@@ -1,5 +1,6 @@
 """What reports read over Cosmos DB: rollups and counts by day, projected, page by page."""
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from usage_ingest.adapters.cosmos import DEAD_LETTERS, STATE, USAGE, Cosmos
 from usage_ingest.dead_letter_document import COUNTS_TYPE
+from usage_ingest.errors import ConfigError
 from usage_ingest.rollup import ROLLUP_TYPE
 
 _PAGE = 1_000
@@ -36,14 +38,18 @@ class CosmosReportReader:
             yield row
 
     async def check(self) -> None:
-        """Ask the store for a document that need not exist."""
-        container = self._cosmos.container(STATE)
-        try:
-            await self._cosmos.patience.call(
-                lambda: container.read_item("0", partition_key="check")
-            )
-        except CosmosResourceNotFoundError:
-            return
+        """Read the containers' own properties, and an item; see ports.ReportReader."""
+        for name in (USAGE, DEAD_LETTERS, STATE):
+            container = self._cosmos.container(name)
+            try:
+                await self._cosmos.patience.call(container.read)
+            except CosmosResourceNotFoundError as error:
+                raise ConfigError(
+                    f"Cosmos DB has no container {name} in the database of COSMOS_DATABASE"
+                ) from error
+        state = self._cosmos.container(STATE)
+        with contextlib.suppress(CosmosResourceNotFoundError):  # the item need not exist
+            await self._cosmos.patience.call(lambda: state.read_item("0", partition_key="check"))
 
     async def _rows(
         self, container: str, query: str, parameters: list[dict[str, Any]]

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from azure.eventhub.amqp import AmqpMessageBodyType
@@ -67,7 +68,7 @@ class EventHubReader:
 
     async def read(
         self, partition_id: str, first: int, last: int
-    ) -> AsyncIterator[Sequence[ReceivedEvent]]:
+    ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
         """Yield batches from `first` on until one reaches `last`, or nothing more arrives."""
         received: asyncio.Queue[Sequence[ReceivedEvent]] = asyncio.Queue(maxsize=2)
 
@@ -144,6 +145,8 @@ def _clear_errors(hub: str) -> Iterator[None]:
             f"Event hub {hub} refuses this identity: grant it the role 'Azure Event Hubs Data "
             "Receiver' on the namespace"
         ) from error
-    except EventHubError as error:
+    except ValueError as error:
+        raise ConfigError(f"EventHubConnection: is not understood by the SDK: {error}") from error
+    except (EventHubError, AzureError, OSError) as error:
         first = str(error).splitlines()[0][:200]
         raise TransientError(f"Event hub {hub} cannot be read: {first}") from error

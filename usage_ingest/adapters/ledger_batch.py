@@ -114,6 +114,8 @@ class Plan:
         counters = gain.settled()
         if self._exists(rollup):
             return [("patch", (rollup, steps)) for steps in patches(counters)]
+        if counters.get("requests", 0) < 0:
+            return []  # somebody deleted the rollup: there is nothing to take back from
         partition = self.place.cosmos_partition_key
         document = rollup_document(gain.key, self.place.slot, partition, counters)
         return [("create", ({**document, "id": rollup},))]

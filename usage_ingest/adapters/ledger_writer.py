@@ -121,8 +121,12 @@ class LedgerWriter:
         self._tally.completed += completed
         self._tally.stored += len(plan.entries) - completed
         for rollup, gain in plan.gains.items():
-            self._place.keys.add(rollup, gain.key.key_hash())
-            self._place.absent.discard(rollup)
+            if rollup not in self._place.keys and rollup not in self._place.absent:
+                self._place.keys.add(rollup, gain.key.key_hash())
+        for rollup, operation in plan.rollup_operations():
+            if operation[0] == "create":
+                self._place.keys.add(rollup, plan.gains[rollup].key.key_hash())
+                self._place.absent.discard(rollup)
 
     async def _halve(self, entries: list[Entry]) -> None:
         """The store refuses the batch as a whole: find the event that it refuses."""
@@ -145,6 +149,8 @@ class LedgerWriter:
             raise TransientError(f"rollup {rollup}: {kind} is answered with {status}")
         await self._keys.refresh(self._place.cosmos_partition_key)
         if kind == "patch":
+            if plan.gains[rollup].counters.get("requests", 0) < 0:
+                telemetry.alarm("rollup_refused", id=rollup, text="deleted: rebuild the day")
             self._place.keys.discard(rollup)
             self._place.absent.add(rollup)
         else:

@@ -1,11 +1,13 @@
 """What cannot be parsed, and why: the noun of the dead-letters container. Pure."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from usage_ingest.record import UsageRecord
-from usage_ingest.record_id import Coordinates, coordinates_id, digest
+from usage_ingest.record_id import Coordinates, body_hash, coordinates_id, digest
+
+SINGLE_LIMIT: Final = 100
+"""Dead letters of one reason that a received batch keeps singly, with their skeletons."""
 
 Reason = Literal[
     "not_utf8",
@@ -73,7 +75,7 @@ class DeadLetter:
 def letter_id(hub: Coordinates, element: int, body: bytes) -> str:
     """Return the id of an element's dead letter; without coordinates its body has to do."""
     placed = coordinates_id("dead-letter", hub, element, body)
-    return placed or digest("dead-letter", hashlib.sha256(body).hexdigest(), element)
+    return placed or digest("dead-letter", body_hash(body), element)
 
 
 def of_record(record: UsageRecord, reason: Reason) -> DeadLetter:

@@ -4,6 +4,7 @@ A body is one object, an array of them, or Azure Monitor's `{"records": [...]}`.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,10 +13,12 @@ import orjson
 from usage_ingest.errors import InvalidEventError
 
 MAX_DEPTH: Final = 64
-MAX_ELEMENTS: Final = 10_000
+MAX_ELEMENTS: Final = 4_000
 """More elements than records could fit into the largest event (1 MB) are no usage events."""
 _BOM: Final = b"\xef\xbb\xbf"
 _OPEN: Final = {"{": "}", "[": "]"}
+_STRUCTURE: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|[{}\[\]]', re.DOTALL)
+"""A string, whole or cut at the end, or a bracket outside of one."""
 
 
 def elements(body: bytes) -> list[Any]:
@@ -83,13 +86,6 @@ def _depth(body: bytes) -> int:
 
 def _brackets(written: str) -> Iterator[str]:
     """Yield the brackets of a JSON text that stand outside its strings."""
-    in_string = escaped = False
-    for character in written:
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = in_string
-        elif character == '"':
-            in_string = not in_string
-        elif not in_string and character in "{}[]":
-            yield character
+    for match in _STRUCTURE.finditer(written):
+        if (found := match.group()) in "{}[]":
+            yield found

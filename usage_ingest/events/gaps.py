@@ -4,11 +4,16 @@ Looks at every partition of the hub: notes its end, turns a tail that stands sti
 moves what retention deleted to the lost gaps, and re-reads the open ones. Idempotent.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Awaitable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
 
 from usage_ingest import telemetry
+from usage_ingest.errors import TransientError
 from usage_ingest.events.ingest import Batch, Ingest
+from usage_ingest.events.keep_progress import alarm_new_gaps
 from usage_ingest.events.progress import (
     Gap,
     Progress,
@@ -17,6 +22,9 @@ from usage_ingest.events.progress import (
     watched,
     without,
 )
+
+TIME_FOR_GAPS: Final = timedelta(minutes=5)
+"""A run re-reads no longer than this, well below the function's timeout; the next goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +51,72 @@ async def close_gaps(ingest: Ingest, retention_days: int) -> GapOutcome:
     if await keeper.unknown_partition_since(oldest):
         telemetry.alarm("partition_unknown", hub=keeper.reader.hub, text="gaps are not watched")
         return GapOutcome()
-    outcome = GapOutcome()
-    for partition_id in await keeper.reader.partition_ids():
-        stored = await _close_partition(ingest, partition_id)
-        left = await keeper.known(partition_id)
-        outcome = GapOutcome(
-            outcome.partitions + 1,
-            outcome.records_stored + stored,
-            outcome.gaps_open + len(left.open_gaps),
-            outcome.gaps_lost + len(left.lost_gaps),
-        )
-    telemetry.event(
-        "gaps_watched",
-        partitions=outcome.partitions,
-        records_stored=outcome.records_stored,
-        gaps_open=outcome.gaps_open,
-        gaps_lost=outcome.gaps_lost,
+    partitions = _turned(await keeper.reader.partition_ids(), ingest.clock.now())
+    run = _Run(ingest, ingest.clock.now() + TIME_FOR_GAPS)
+    for partition_id in partitions:
+        await run.attempt(run.watch(partition_id))
+    for partition_id, gap in list(run.gaps):
+        await run.attempt(run.close(partition_id, gap))
+    left = [await keeper.known(each) for each in partitions] if not run.failed else []
+    outcome = GapOutcome(
+        len(partitions),
+        run.stored,
+        sum(len(each.open_gaps) for each in left),
+        sum(len(each.lost_gaps) for each in left),
     )
+    telemetry.event("gaps_watched", partitions=len(partitions), records_stored=run.stored)
+    if run.failed:
+        raise run.failed[0]
     return outcome
 
 
-async def _close_partition(ingest: Ingest, partition_id: str) -> int:
-    seen = await _watch(ingest, partition_id)
-    return sum([await _close(ingest, partition_id, gap) for gap in seen.open_gaps])
+def _turned(partition_ids: list[str], now: datetime) -> list[str]:
+    """Begin with another partition each minute: none waits for the others for ever."""
+    first = int(now.timestamp() // 60) % max(1, len(partition_ids))
+    return partition_ids[first:] + partition_ids[:first]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run over the hub; what fails in one partition keeps no other from its turn."""
+
+    ingest: Ingest
+    ends_at: datetime
+    stored: int = 0
+    gaps: list[tuple[str, Gap]] = field(default_factory=list)
+    failed: list[TransientError] = field(default_factory=list)
+
+    async def attempt(self, step: Awaitable[None]) -> None:
+        """Take a step; keep what went wrong for the end of the run."""
+        try:
+            await step
+        except TransientError as error:
+            telemetry.event("gap_step_failed", text=str(error))
+            self.failed.append(error)
+
+    async def watch(self, partition_id: str) -> None:
+        """Look at the partition's end, and list its open gaps."""
+        seen = await _watch(self.ingest, partition_id)
+        self.gaps.extend((partition_id, gap) for gap in seen.open_gaps)
+
+    async def close(self, partition_id: str, gap: Gap) -> None:
+        """Re-read one gap while there is time; what was returned leaves it."""
+        keeper, expected = self.ingest.progress, gap.first
+        if self.ingest.clock.now() >= self.ends_at:
+            return
+        async with aclosing(keeper.reader.read(partition_id, gap.first, gap.last)) as batches:
+            async for events in batches:
+                numbers = [e.sequence_number for e in events if e.sequence_number is not None]
+                inside = [e for e in events if (e.sequence_number or 0) <= gap.last]
+                if inside:
+                    outcome = await self.ingest.store(Batch(partition_id, inside))
+                    self.stored += outcome.stored
+                    telemetry.count("gap_records_stored", outcome.stored)
+                reached = min(max(numbers), gap.last)
+                await _settle(self.ingest, partition_id, expected, min(numbers), reached)
+                expected = reached + 1
+                if self.ingest.clock.now() >= self.ends_at:
+                    return
 
 
 async def _watch(ingest: Ingest, partition_id: str) -> Progress:
@@ -81,53 +132,25 @@ async def _watch(ingest: Ingest, partition_id: str) -> Progress:
         return lost_before(seen, hub.beginning, now)
 
     before, after = await ingest.progress.change(partition_id, step)
-    _alarm_new_gaps(partition_id, before, after)
+    alarm_new_gaps(partition_id, before, after)
     return after
 
 
-def _alarm_new_gaps(partition_id: str, before: Progress, after: Progress) -> None:
-    for gap in after.lost_gaps:
-        if gap not in before.lost_gaps:
-            telemetry.alarm("gap_lost", partition_id=partition_id, first=gap.first, last=gap.last)
-    if after.generation == before.generation and after.stored_through > before.stored_through:
-        telemetry.count("gaps_noticed")
-        telemetry.alarm(
-            "gap_noticed",
-            partition_id=partition_id,
-            first=before.stored_through + 1,
-            last=after.stored_through,
-        )
-
-
-async def _close(ingest: Ingest, partition_id: str, gap: Gap) -> int:
-    """Re-read one gap; what was returned, and what a later event proves absent, leaves it."""
-    keeper, stored, expected = ingest.progress, 0, gap.first
-    async for events in keeper.reader.read(partition_id, gap.first, gap.last):
-        numbers = [each.sequence_number for each in events if each.sequence_number is not None]
-        inside = [
-            each
-            for each in events
-            if each.sequence_number is not None and each.sequence_number <= gap.last
-        ]
-        if inside:
-            stored += (await ingest.store(Batch(partition_id, inside))).stored
-        reached = min(max(numbers), gap.last)
-        await _settle(ingest, partition_id, expected, reached, jumped=min(numbers) > expected)
-        expected = reached + 1
-    telemetry.count("gap_records_stored", stored)
-    return stored
-
-
 async def _settle(
-    ingest: Ingest, partition_id: str, first: int, reached: int, *, jumped: bool
+    ingest: Ingest, partition_id: str, expected: int, returned: int, reached: int
 ) -> None:
-    """Take first to reached out of the gap; what retention took meanwhile is lost, not absent."""
+    """Take what was expected to reached out of the gap.
+
+    What was returned is stored. What is absent before it never was, unless retention took it
+    meanwhile: then it is lost.
+    """
     beginning = 0
-    if jumped:
+    if returned > expected:
         beginning = (await ingest.progress.reader.properties(partition_id)).beginning
 
     async def step(known: Progress) -> Progress:
-        return without(lost_before(known, beginning, ingest.clock.now()), first, reached)
+        rest = without(known, returned, reached)
+        return without(lost_before(rest, beginning, ingest.clock.now()), expected, reached)
 
     before, after = await ingest.progress.change(partition_id, step)
-    _alarm_new_gaps(partition_id, before, after)
+    alarm_new_gaps(partition_id, before, after)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from usage_ingest import telemetry
 from usage_ingest.events.dead_letter import DeadLetter, of_record
-from usage_ingest.events.keep_progress import ProgressKeeper
+from usage_ingest.events.keep_progress import ProgressKeeper, alarm_new_gaps
 from usage_ingest.events.parse import parse_event
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.events.progress import Progress, advanced, recreated_by
@@ -118,12 +118,7 @@ class Ingest:
             return advanced(known, numbered, self.clock.now())
 
         before, after = await self.progress.change(partition_id, step)
-        for gap in after.open_gaps:
-            if gap not in before.open_gaps:
-                telemetry.count("gaps_noticed")
-                telemetry.alarm(
-                    "gap_noticed", partition_id=partition_id, first=gap.first, last=gap.last
-                )
+        alarm_new_gaps(partition_id, before, after)
 
 
 def _slot(partition_id: str | None, slots: int) -> int:

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from usage_ingest import telemetry
 from usage_ingest.errors import ConflictError, TransientError
-from usage_ingest.events.progress import UNKNOWN_PARTITION, Progress, next_generation
+from usage_ingest.events.progress import UNKNOWN_PARTITION, Gap, Progress, next_generation
 from usage_ingest.ports import Clock, HubReader, ProgressStore
 
 _ATTEMPTS: Final = 5
@@ -71,7 +71,8 @@ class ProgressKeeper:
         telemetry.count("partitions_unknown")
         telemetry.alarm("partition_unknown", hub=self.reader.hub, events=events)
         now = self.clock.now()
-        noted = await self._read(UNKNOWN_PARTITION) or self._first(UNKNOWN_PARTITION, 0)
+        first = replace(self._first(UNKNOWN_PARTITION, 0), mark_time=now)
+        noted = await self._read(UNKNOWN_PARTITION) or first
         if noted.checked_at is not None and now - noted.checked_at < _NOTED_EVERY:
             return
         try:
@@ -94,5 +95,27 @@ class ProgressKeeper:
             hub=self.reader.hub,
             partition_id=partition_id,
             stored_through=beginning - 1,
-            mark_time=self.clock.now(),
+            mark_time=None,
         )
+
+
+def alarm_new_gaps(partition_id: str, before: Progress, after: Progress) -> None:
+    """Say once what a change of progress found missing, and what it found lost."""
+    found = sorted(set(after.open_gaps) - set(before.open_gaps), key=lambda gap: gap.first)
+    if found and after.stored_through > before.stored_through:
+        telemetry.count("gaps_noticed", len(found))
+        _alarm("gap_noticed", partition_id, found)
+    lost = sorted(set(after.lost_gaps) - set(before.lost_gaps), key=lambda gap: gap.first)
+    if lost:
+        _alarm("gap_lost", partition_id, lost)
+
+
+def _alarm(name: Literal["gap_noticed", "gap_lost"], partition_id: str, gaps: list[Gap]) -> None:
+    telemetry.alarm(
+        name,
+        partition_id=partition_id,
+        gaps=len(gaps),
+        first=gaps[0].first,
+        last=gaps[-1].last,
+        events=sum(gap.events for gap in gaps),
+    )

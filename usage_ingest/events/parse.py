@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from usage_ingest.errors import ConfigError, InvalidEventError
-from usage_ingest.events.dead_letter import DeadLetter, Reason, letter_id
+from usage_ingest.events.dead_letter import SINGLE_LIMIT, DeadLetter, Reason, letter_id
 from usage_ingest.events.envelope import elements
 from usage_ingest.events.shapes import read_element
 from usage_ingest.events.skeleton import skeleton
@@ -39,11 +39,16 @@ def parse_event(
         return [dead_letter(error, seen, None, rules)]
     except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch
         return [dead_letter(_defect(error), seen, None, rules)]
-    one = read or _read
-    return [
-        _parse_element(each, Sighting(seen.hub, index, seen.body, seen.now), rules, one)
-        for index, each in enumerate(found)
-    ]
+    one, parsed, wrong = read or _read, list[Parsed](), 0
+    for index, element in enumerate(found):
+        at = Sighting(seen.hub, index, seen.body, seen.now)
+        read_as = _parse_element(element, at, rules, one)
+        if isinstance(read_as, InvalidEventError):
+            wrong += 1
+            parsed.append(dead_letter(read_as, at, element, rules, wrong))
+        else:
+            parsed.append(read_as)
+    return parsed
 
 
 def _read(element: object, seen: Sighting, rules: Rules) -> UsageRecord:
@@ -55,15 +60,15 @@ def _parse_element(
     seen: Sighting,
     rules: Rules,
     read: Callable[[object, Sighting, Rules], UsageRecord],
-) -> Parsed:
+) -> UsageRecord | InvalidEventError:
     try:
         return read(element, seen, rules)
     except ConfigError:
         raise
     except InvalidEventError as error:
-        return dead_letter(error, seen, element, rules)
+        return error
     except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch
-        return dead_letter(_defect(error), seen, element, rules)
+        return _defect(error)
 
 
 def _defect(error: Exception) -> InvalidEventError:
@@ -72,14 +77,20 @@ def _defect(error: Exception) -> InvalidEventError:
 
 
 def dead_letter(
-    error: InvalidEventError, seen: Sighting, element: object, rules: Rules
+    error: InvalidEventError, seen: Sighting, element: object, rules: Rules, nth: int = 1
 ) -> DeadLetter:
-    """Return the dead letter of an element; None stands for a body that has no elements."""
+    """Return the dead letter of an element; None stands for a body that has no elements.
+
+    Of an event's bad elements the first keeps the raw body where that is asked for, and the
+    first hundred keep their skeletons.
+    """
 
     def hashed(value: str) -> str | None:
         return rules.privacy.hashed(value, seen.now.date().isoformat(), rules.identity)
 
-    kept: tuple[Any, bool] = (None, False) if element is None else skeleton(element, hashed)
+    kept: tuple[Any, bool] = (None, False)
+    if element is not None and nth <= SINGLE_LIMIT:
+        kept = skeleton(element, hashed)
     return DeadLetter(
         letter_id=letter_id(seen.hub, seen.element, seen.body),
         reason=cast("Reason", error.reason),
@@ -90,5 +101,5 @@ def dead_letter(
         size=len(seen.body),
         skeleton=kept[0],
         whole=kept[1],
-        raw=seen.body.decode("utf-8", "replace") if rules.keep_raw else None,
+        raw=seen.body.decode("utf-8", "replace") if rules.keep_raw and nth == 1 else None,
     )

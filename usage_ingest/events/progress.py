@@ -4,24 +4,26 @@ Sequence numbers grow by one within a partition, so every event that a host skip
 The host's checkpoint is not trusted: this mark is ours, moved only after the store has written.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from usage_ingest.record_id import milliseconds
-
 UNKNOWN_PARTITION: Final = "-"
 """Stands for the partitions of batches that came without a partition id."""
 TAIL_PATIENCE: Final = timedelta(minutes=10)
 """Events that stand in the hub this long without the mark moving were passed over."""
+CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+MAX_GAPS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Sequence numbers, both included, that nobody has stored.
 
-    `after` and `before` are the enqueued times around it: what it lacks lies between them.
+    `after` and `before` are the enqueued times around it: what it lacks lies between them, None
+    is no bound. `missing` is set where gaps were merged: how many of the numbers are missing.
     """
 
     first: int
@@ -29,11 +31,13 @@ class Gap:
     noticed_at: datetime
     after: datetime | None = None
     before: datetime | None = None
+    missing: int | None = None
 
     @property
     def events(self) -> int:
-        """How many sequence numbers the gap spans."""
-        return self.last - self.first + 1
+        """How many events the gap lacks, at most."""
+        width = self.last - self.first + 1
+        return width if self.missing is None else min(width, self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Tail:
 class Progress:
     """One partition: everything up to `stored_through` is stored but for the gaps.
 
-    `mark_time` is the enqueued time of the event at the mark. `generation` counts how often the
+    `mark_time` is the latest enqueued time up to the mark, None before the first event.
+    `generation` counts how often the
     hub was recreated; `archived` marks a generation that is over.
     """
 
@@ -60,7 +65,7 @@ class Progress:
     generation: int = 1
     archived: bool = False
     stored_through: int
-    mark_time: datetime
+    mark_time: datetime | None
     open_gaps: tuple[Gap, ...] = ()
     lost_gaps: tuple[Gap, ...] = ()
     last_enqueued: int | None = None
@@ -78,11 +83,15 @@ class Progress:
 
 
 def recreated_by(progress: Progress, events: Iterable[tuple[int, datetime]]) -> bool:
-    """Whether an event at or below the mark was enqueued later than it: numbers began anew."""
-    mark = milliseconds(progress.mark_time)
+    """Whether an event at or below the mark was enqueued later than it: numbers began anew.
+
+    Enqueued times are not promised to grow strictly: a minute more is no sign.
+    """
+    if progress.mark_time is None:
+        return False
+    latest = progress.mark_time + CLOCK_TOLERANCE
     return any(
-        number <= progress.stored_through and milliseconds(enqueued) > mark
-        for number, enqueued in events
+        number <= progress.stored_through and enqueued > latest for number, enqueued in events
     )
 
 
@@ -98,10 +107,38 @@ def advanced(progress: Progress, events: Sequence[tuple[int, datetime]], now: da
     for number, enqueued in ahead:
         if number > mark + 1:
             gaps.append(Gap(mark + 1, number - 1, now, mark_time, enqueued))
-        mark, mark_time = number, enqueued
+        mark, mark_time = number, max(mark_time or enqueued, enqueued)
     return replace(
-        progress, stored_through=mark, mark_time=mark_time, open_gaps=tuple(gaps), tail=None
+        progress, stored_through=mark, mark_time=mark_time, open_gaps=merged(gaps), tail=None
     )
+
+
+def merged(gaps: Sequence[Gap]) -> tuple[Gap, ...]:
+    """Keep at most a thousand gaps: beyond, neighbours that stand closest become one.
+
+    What a merged gap spans and is stored is re-read for nothing; the document stays small.
+    """
+    if len(gaps) <= MAX_GAPS:
+        return tuple(gaps)
+    ordered = sorted(gaps, key=lambda gap: gap.first)
+    distances = [right.first - left.last for left, right in itertools.pairwise(ordered)]
+    surplus = len(ordered) - MAX_GAPS
+    joints = set(sorted(range(len(distances)), key=distances.__getitem__)[:surplus])
+    kept = [ordered[0]]
+    for index, gap in enumerate(ordered[1:]):
+        if index in joints:
+            kept[-1] = _joined(kept[-1], gap)
+        else:
+            kept.append(gap)
+    return tuple(kept)
+
+
+def _joined(left: Gap, right: Gap) -> Gap:
+    after = None if left.after is None or right.after is None else min(left.after, right.after)
+    before = None if left.before is None or right.before is None else max(left.before, right.before)
+    noticed = min(left.noticed_at, right.noticed_at)
+    last = max(left.last, right.last)
+    return Gap(left.first, last, noticed, after, before, left.events + right.events)
 
 
 def watched(
@@ -125,8 +162,8 @@ def watched(
     return replace(
         seen,
         stored_through=tail.last,
-        mark_time=tail.time,
-        open_gaps=(*seen.open_gaps, gap),
+        mark_time=max(seen.mark_time or tail.time, tail.time),
+        open_gaps=merged((*seen.open_gaps, gap)),
         tail=None,
     )
 
@@ -160,7 +197,7 @@ def lost_before(progress: Progress, beginning: int, now: datetime) -> Progress:
     if not lost:
         return progress
     kept = without(progress, 0, beginning - 1)
-    return replace(kept, lost_gaps=(*progress.lost_gaps, *lost))
+    return replace(kept, lost_gaps=merged((*progress.lost_gaps, *lost)))
 
 
 def next_generation(progress: Progress, beginning: int, now: datetime) -> tuple[Progress, Progress]:
@@ -173,7 +210,13 @@ def next_generation(progress: Progress, beginning: int, now: datetime) -> tuple[
     """
     rest = progress.open_gaps
     if progress.last_enqueued is not None and progress.last_enqueued > progress.stored_through:
-        tail = Gap(progress.stored_through + 1, progress.last_enqueued, now, progress.mark_time)
+        tail = Gap(
+            progress.stored_through + 1,
+            progress.last_enqueued,
+            now,
+            progress.mark_time,
+            progress.last_enqueued_time,
+        )
         rest = (*rest, tail)
     archived = replace(
         progress, archived=True, open_gaps=(), lost_gaps=(*progress.lost_gaps, *rest), tail=None
