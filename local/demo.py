@@ -139,6 +139,7 @@ async def _drive(run: Run, sent: list[Sent], chance: random.Random) -> Found:
 async def _give_up_batches(run: Run, part: list[Sent], chance: random.Random) -> int:
     """Let the host advance its checkpoint over batches that the store refused."""
     await run.start_host("--checkpoint-on-failure")
+    run.say("the store refuses for a moment, and the host gives up what it cannot store:")
     await run.fault({"operation": "batch", "status": 403, "count": None})
     await _send(run, part[: len(part) // 2])
     await asyncio.sleep(chance.uniform(1.5, 3.0))

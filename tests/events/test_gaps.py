@@ -13,7 +13,7 @@ from usage_ingest.errors import ConfigError, TransientError
 from usage_ingest.events.gaps import close_gaps
 from usage_ingest.events.ingest import Batch
 from usage_ingest.events.progress import Progress
-from usage_ingest.ports import ReceivedEvent
+from usage_ingest.ports import PartitionProperties, ReceivedEvent
 from usage_ingest.summary import summarise
 from usage_ingest.summary_query import parse_query
 from usage_ingest.wiring import App
@@ -201,6 +201,37 @@ async def test_the_mark_moving_while_the_hub_is_looked_at_is_no_recreated_hub(
 
     assert (await progress_of(app)).generation == 1
     assert (await progress_of(app)).stored_through == 3
+
+
+class BusyHub(FakeHub):
+    """Somebody stores the next event each time the hub is asked for its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writer: App | None = None
+
+    async def properties(self, partition_id: str) -> PartitionProperties:
+        found = await super().properties(partition_id)
+        if self.writer is not None and partition_id == "0":
+            number = len(self.events["0"])
+            fill(self, [make_event()], first=number)
+            await deliver(self.writer, self, number, number)
+        return found
+
+
+async def test_a_busy_partition_is_watched_all_the_same(stack: Stack) -> None:
+    """Its mark moves many times a second, and asking the hub takes a second."""
+    hub = BusyHub()
+    app, other = stack.start(reader=hub), stack.start(reader=hub)
+    fill(hub, [make_event()])
+    await deliver(other, hub, 0, 0)
+    hub.writer = other
+
+    for _ in range(3):
+        await close_gaps(app.ingest, RETENTION_DAYS)
+
+    seen = await progress_of(app)
+    assert (seen.generation, seen.stored_through, seen.last_enqueued) == (1, 3, 2)
 
 
 async def test_batches_without_a_partition_id_stop_the_re_reading(

@@ -121,17 +121,22 @@ class _Run:
 
 async def _watch(ingest: Ingest, partition_id: str) -> Progress:
     """Write down what the hub says of the partition."""
+    keeper = ingest.progress
+    # The mark is read before the hub is asked: one that moved meanwhile would look like a new
+    # hub. Asking takes long, so what is then written starts from the progress of that moment.
+    earlier = await keeper.known(partition_id, fresh=True)
+    hub = await keeper.reader.properties(partition_id)
+    is_new = recreated(earlier, hub.last_enqueued)
 
     async def step(known: Progress) -> Progress:
-        # Asked after the mark was read: a mark that moved meanwhile would look like a new hub.
-        hub = await ingest.progress.reader.properties(partition_id)
-        if recreated(known, hub.last_enqueued):
-            known = await ingest.progress.new_generation(known)
+        if is_new and known.generation == earlier.generation:
+            known = await keeper.new_generation(known)
         now = ingest.clock.now()
         seen = watched(known, hub.last_enqueued, hub.last_enqueued_time, now)
         return lost_before(seen, hub.beginning, now)
 
-    before, after = await ingest.progress.change(partition_id, step)
+    await keeper.known(partition_id, fresh=True)
+    before, after = await keeper.change(partition_id, step)
     alarm_new_gaps(partition_id, before, after)
     return after
 

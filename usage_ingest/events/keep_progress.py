@@ -10,7 +10,7 @@ from usage_ingest.errors import ConflictError, TransientError
 from usage_ingest.events.progress import UNKNOWN_PARTITION, Gap, Progress, next_generation
 from usage_ingest.ports import Clock, HubReader, ProgressStore
 
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 10
 _NOTED_EVERY: Final = timedelta(hours=1)
 
 Step = Callable[[Progress], Awaitable[Progress]]
@@ -24,9 +24,9 @@ class ProgressKeeper:
     reader: HubReader
     clock: Clock
 
-    async def known(self, partition_id: str) -> Progress:
+    async def known(self, partition_id: str, *, fresh: bool = False) -> Progress:
         """Return a partition's progress; at first touch its start is recorded."""
-        found = await self._read(partition_id)
+        found = await self._read(partition_id, fresh=fresh)
         if found is not None:
             return found
         properties = await self.reader.properties(partition_id)
