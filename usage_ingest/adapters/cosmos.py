@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import (
@@ -39,6 +39,9 @@ _FIRST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 5.0
 
 T = TypeVar("T")
+Operation = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...], dict[str, Any]]
+Refusal = tuple[int | None, int]
+"""The operation of a batch that failed (None: the batch as a whole is refused), its status."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -150,3 +153,41 @@ class Cosmos:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+async def try_batch(
+    container: ContainerProxy,
+    patience: Patience,
+    cosmos_partition_key: str,
+    operations: Sequence[Operation],
+) -> Refusal | None:
+    """Write a transactional batch: all of it, or nothing.
+
+    Args:
+        container: Where to.
+        patience: How long a busy store is waited for.
+        cosmos_partition_key: The logical partition of all operations.
+        operations: At most 100; left as they are.
+
+    Returns:
+        None when it was written, else what was refused.
+
+    Raises:
+        TransientError: The store is busy, or answers what nobody expects.
+        ConfigError: The store refuses this deployment.
+    """
+
+    async def request() -> object:
+        # Copies: the SDK takes the options out of what it is given.
+        made = [(*each[:2], dict(*each[2:])) for each in operations]
+        return await container.execute_item_batch(made, partition_key=cosmos_partition_key)
+
+    try:
+        await patience.call(request)
+    except CosmosBatchOperationError as error:
+        return error.error_index, int(error.status_code or 0)
+    except HttpResponseError as error:
+        if error.status_code in REFUSED_ITEM:
+            return None, error.status_code
+        raise TransientError(f"Cosmos DB answers a batch with {error.status_code}") from error
+    return None

@@ -9,18 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from azure.core.exceptions import HttpResponseError
-from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosResourceNotFoundError
+from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from usage_ingest.adapters.cosmos import (
     CONFLICT,
     DEAD_LETTERS,
     NOT_FOUND,
     PRECONDITION,
-    REFUSED_ITEM,
     Cosmos,
+    Operation,
+    try_batch,
 )
-from usage_ingest.adapters.ledger_batch import Operation
 from usage_ingest.dead_letter_document import (
     Block,
     Spot,
@@ -88,7 +87,12 @@ class CosmosDeadLetters:
             operations = [_write(document, stored), *self._documents(block, kept)]
             opened: Counter[str] = Counter(letter.reason for letter in new.values())
             counting = _count(block.cosmos_partition_key, opened, exists=counts_exist)
-            failed = await self._attempt(block, [*operations, *counting])
+            failed = await try_batch(
+                self._container,
+                self._patience,
+                block.cosmos_partition_key,
+                [*operations, *counting],
+            )
             if failed is None:
                 return len(new)
             index, status = failed
@@ -119,27 +123,6 @@ class CosmosDeadLetters:
         documents = [letter_document(each, block, now, self._ttl_days) for each in letters]
         bodies = [body_document(each, block, now) for each in letters if each.raw is not None]
         return [("upsert", (each,)) for each in (*documents, *bodies)]
-
-    async def _attempt(
-        self, block: Block, operations: list[Operation]
-    ) -> tuple[int | None, int] | None:
-        """Try a batch; None is success, else the failing operation (None: all) and its status."""
-
-        async def request() -> object:
-            made = [(*each[:2], dict(*each[2:])) for each in operations]
-            return await self._container.execute_item_batch(
-                made, partition_key=block.cosmos_partition_key
-            )
-
-        try:
-            await self._patience.call(request)
-        except CosmosBatchOperationError as error:
-            return error.error_index, int(error.status_code or 0)
-        except HttpResponseError as error:
-            if error.status_code in REFUSED_ITEM:
-                return None, error.status_code
-            raise TransientError(f"Cosmos DB answers a batch with {error.status_code}") from error
-        return None
 
     async def _read(self, block: Block) -> dict[str, Any] | None:
         try:

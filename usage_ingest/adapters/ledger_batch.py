@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from usage_ingest.adapters.cosmos import Operation
 from usage_ingest.adapters.rollup_keys import PartitionKeys
 from usage_ingest.document import from_document, to_document
 from usage_ingest.record import USAGE_FIELDS, UsageRecord
@@ -18,8 +19,6 @@ from usage_ingest.rollup import (
 
 MAX_OPERATIONS: Final = 100
 _USAGE: Final = frozenset(USAGE_FIELDS)
-
-Operation = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class Plan:
         return len(self.entries) + sum(parts)
 
     def operations(self) -> list[Operation]:
-        """Return the batch, made anew: the SDK takes the options out of what it is given."""
+        """Return the batch: ledger documents first, then the rollups."""
         made: list[Operation] = []
         for entry, document in zip(self.entries, self.documents, strict=True):
             if entry.replaces is None:

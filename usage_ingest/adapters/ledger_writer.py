@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from azure.core.exceptions import HttpResponseError
 from azure.cosmos.aio import ContainerProxy
-from azure.cosmos.exceptions import CosmosBatchOperationError
 
 from usage_ingest import telemetry
 from usage_ingest.adapters.cosmos import (
@@ -19,6 +17,8 @@ from usage_ingest.adapters.cosmos import (
     PRECONDITION,
     REFUSED_ITEM,
     Patience,
+    Refusal,
+    try_batch,
 )
 from usage_ingest.adapters.ledger_batch import MAX_OPERATIONS, Entry, Place, Plan, planned
 from usage_ingest.adapters.rollup_keys import RollupKeys
@@ -96,25 +96,12 @@ class LedgerWriter:
                     f"{self._place.cosmos_partition_key}: a record is contended ({status})"
                 )
 
-    async def _attempt(self, plan: Plan) -> tuple[int | None, int] | None:
-        """Try the batch; None is success, else the failing operation (None: all) and status."""
-
-        async def request() -> object:
-            return await self._container.execute_item_batch(
-                plan.operations(),
-                partition_key=self._place.cosmos_partition_key,
-            )
-
-        try:
-            await self._patience.call(request)
-        except CosmosBatchOperationError as error:
-            return error.error_index, int(error.status_code or 0)
-        except HttpResponseError as error:
-            if error.status_code in REFUSED_ITEM:
-                return None, error.status_code
-            raise TransientError(f"Cosmos DB answers a batch with {error.status_code}") from error
-        self._note(plan)
-        return None
+    async def _attempt(self, plan: Plan) -> Refusal | None:
+        key = self._place.cosmos_partition_key
+        refused = await try_batch(self._container, self._patience, key, plan.operations())
+        if refused is None:
+            self._note(plan)
+        return refused
 
     def _note(self, plan: Plan) -> None:
         completed = sum(entry.replaces is not None for entry in plan.entries)
