@@ -108,7 +108,10 @@ class IdentityStore(Protocol):
     """The dated values that enter identity or placement."""
 
     async def load(self) -> Identity:
-        """Return the current values; writes the first HMAC key id where none is recorded."""
+        """Return the current values; records the first HMAC key id where there is none.
+
+        To be called before anything is stored: that first key then holds from the beginning.
+        """
         ...
 
 

@@ -75,7 +75,7 @@ def build(
         connection=connection.get_secret_value() if connection else credentials.default(),
     )
     progress = CosmosProgressStore(cosmos)
-    identity = CosmosIdentityStore(cosmos, tuple(settings.privacy_hmac_keys))
+    identity = CosmosIdentityStore(cosmos, clock, tuple(settings.privacy_hmac_keys))
 
     async def close() -> None:
         await cosmos.close()

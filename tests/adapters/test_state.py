@@ -56,8 +56,8 @@ async def test_a_write_over_what_somebody_else_wrote_is_a_conflict(stack: Stack)
 async def test_the_first_key_is_fixed_however_the_setting_is_ordered_later(stack: Stack) -> None:
     cosmos = Cosmos(stack.cosmos.endpoint, stack.cosmos.key, "usage-ingest")
 
-    first = await CosmosIdentityStore(cosmos, ("k1",)).load()
-    later = await CosmosIdentityStore(cosmos, ("k2", "k1")).load()
+    first = await CosmosIdentityStore(cosmos, stack.clock, ("k1",)).load()
+    later = await CosmosIdentityStore(cosmos, stack.clock, ("k2", "k1")).load()
 
     assert first.hmac_key_id("2026-11-20") == "k1"
     assert later.hmac_key_id("2026-11-20") == "k1"
@@ -82,3 +82,21 @@ async def test_a_missing_key_is_a_deployment_error_and_no_dead_letter(stack: Sta
 
     with pytest.raises(ConfigError, match="lacks the key 'k1'"):
         await rotated.ingest.batch(make_batch(make_event(end_user_id="anna"), first=1))
+
+
+async def test_a_key_that_comes_after_the_first_events_holds_from_three_days_on(
+    stack: Stack,
+) -> None:
+    """What was stored without a key stays where it is when it is replayed."""
+    event = make_event(end_user_id="anna", event_time="2026-11-20T10:00:00Z")
+    await stack.start(reader=FakeHub()).ingest.batch(make_batch(event))
+    keyed = stack.start(reader=FakeHub(), PRIVACY_HMAC_KEYS="k1=secret-one")
+
+    await keyed.ingest.batch(make_batch(make_event(end_user_id="anna"), first=1))
+    stack.clock.move(days=3)
+    later = make_event(end_user_id="anna", event_time="2026-11-23T10:00:00Z")
+    await keyed.ingest.batch(make_batch(later, first=2, enqueued=stack.clock.now()))
+
+    users = [each.get("end_user_id") for each in await stack.documents("usage", type="usage")]
+    assert users.count(None) == 2
+    assert sorted(str(user)[:3] for user in users if user) == ["k1:"]

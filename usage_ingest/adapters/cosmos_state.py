@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from azure.core import MatchConditions
@@ -14,7 +15,8 @@ from azure.cosmos.exceptions import (
 from usage_ingest.adapters.cosmos import STATE, Cosmos
 from usage_ingest.errors import ConflictError
 from usage_ingest.events.progress import Progress
-from usage_ingest.identity import BEGINNING, DatedValue, Identity
+from usage_ingest.identity import BEGINNING, NOTICE_DAYS, DatedValue, Identity
+from usage_ingest.ports import Clock
 from usage_ingest.state_document import (
     IDENTITY_TYPE,
     PROGRESS_TYPE,
@@ -27,6 +29,7 @@ from usage_ingest.state_document import (
 
 _REREAD_SECONDS: Final = 3_600.0
 _OF_TYPE: Final = "SELECT * FROM c"
+_FIRST: Final = "SELECT TOP 1 c.id FROM c"
 
 
 class CosmosProgressStore:
@@ -100,8 +103,9 @@ class CosmosProgressStore:
 class CosmosIdentityStore:
     """Implements ports.IdentityStore; the values are read again every hour."""
 
-    def __init__(self, cosmos: Cosmos, hmac_key_ids: Sequence[str]) -> None:
+    def __init__(self, cosmos: Cosmos, clock: Clock, hmac_key_ids: Sequence[str]) -> None:
         """Use the given connection; `hmac_key_ids` are those of the settings, in order."""
+        self._clock = clock
         self._container = cosmos.container(STATE)
         self._patience = cosmos.patience
         self._hmac_key_ids = hmac_key_ids
@@ -126,9 +130,24 @@ class CosmosIdentityStore:
         return await self._patience.call(request)
 
     async def _record_first_key(self, key_id: str) -> None:
-        """Fix the key that holds from the beginning: a later order of settings changes nothing."""
-        document = identity_document("hmac_key", [DatedValue(BEGINNING, key_id)])
+        """Fix the first key: a later order of settings changes nothing.
+
+        It holds from the beginning, unless something may be stored already without a key: then
+        from three days ahead on, like any change.
+        """
+        from_day = BEGINNING
+        if await self._something_is_stored():
+            today = self._clock.now().date()
+            from_day = (today + timedelta(days=NOTICE_DAYS)).isoformat()
+        document = identity_document("hmac_key", [DatedValue(from_day, key_id)])
         try:
             await self._patience.call(lambda: self._container.create_item(document))
         except CosmosResourceExistsError:
             return  # another instance was first: its value is read next
+
+    async def _something_is_stored(self) -> bool:
+        async def request() -> bool:
+            rows = self._container.query_items(_FIRST, partition_key=PROGRESS_TYPE)
+            return bool([row async for row in rows])
+
+        return await self._patience.call(request)

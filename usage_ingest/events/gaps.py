@@ -47,6 +47,7 @@ async def close_gaps(ingest: Ingest, retention_days: int) -> GapOutcome:
         TransientError: The hub or the store could not be reached; the next run goes on.
     """
     keeper = ingest.progress
+    await ingest.identity.load()
     oldest = ingest.clock.now() - timedelta(days=retention_days)
     if await keeper.unknown_partition_since(oldest):
         telemetry.alarm("partition_unknown", hub=keeper.reader.hub, text="gaps are not watched")

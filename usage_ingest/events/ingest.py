@@ -65,6 +65,7 @@ class Ingest:
             ConfigError: The deployment is wrong; nothing is lost meanwhile.
         """
         telemetry.count("events_received", len(batch.events))
+        await self.identity.load()
         if batch.partition_id is None:
             outcome = await self.store(batch)
             await self.progress.note_unknown_partition(len(batch.events))
