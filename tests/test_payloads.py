@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from tests.data.regenerate import HERE, beside, expected, main, payloads
+from usage_ingest.events.shapes import SHAPES
 
 
 def outcomes(folder: str) -> list[dict[str, Any]]:
@@ -70,20 +71,28 @@ def test_an_error_after_the_answer_is_the_same_record_without_usage() -> None:
 
 
 def test_every_kind_of_outcome_is_on_file() -> None:
-    records = [each["record"] for each in outcomes("own") + outcomes("ai_hub") if "record" in each]
+    shapes = {str(shape.__name__).rpartition(".")[2] for shape in SHAPES}  # type: ignore[attr-defined]
+    told = [each for shape in sorted(shapes) for each in outcomes(shape)]
+    records = [each["record"] for each in told if "record" in each]
     letters = [
         each["dead_letter"]["reason"]
-        for each in outcomes("own") + outcomes("ai_hub") + outcomes("refused")
+        for each in told + outcomes("refused")
         if "dead_letter" in each
     ]
 
-    assert Counter(each["shape"] for each in records).keys() == {"own", "ai_hub"}
+    assert Counter(each["shape"] for each in records).keys() == shapes
     assert {each["usage_state"] for each in records} == {"reported", "awaiting_metrics", "none"}
     assert {each.get("api_kind") for each in records} >= {
         "chat",
         "completions",
         "embeddings",
         "responses",
+        "messages",
+        "images",
+        "audio",
+        "realtime",
+        "converse",
+        "generate_content",
     }
     assert set(letters) >= {"ambiguous_time", "counted_elsewhere", "truncated_json", "not_utf8"}
 

@@ -211,6 +211,7 @@ def test_golden_ids_of_whole_events() -> None:
     assert id_by_event(event | {"background": True}) == GOLDEN_BACKGROUND
     assert id_by_event(event | {"gateway_request_id": None, "response_id": None}) == GOLDEN_HUB
     assert id_by_event(event | {"event_time": None, "response_created": None}) == GOLDEN_HUB
+    assert id_by_event(event | {"api_kind": "realtime", "response_id": "resp_2"}) == GOLDEN_ITEM
 
 
 def test_an_event_dated_by_its_enqueued_time_is_known_by_its_coordinates_whatever_it_carries() -> (

@@ -39,6 +39,7 @@ class Flag(StrEnum):
     TIME_FROM_BODY = "time_from_body"  # the time is the response's creation
     REDELIVERY_ONLY = "redelivery_only"  # no id in the event: only redelivery is recognised
     READ_BACK = "read_back"  # a GET of what an earlier call was billed for
+    USAGE_APART = "usage_apart"  # the call also used a second model, which is not in these counts
     ODD_VALUE = "odd_value"  # a value that is not a count could not be read and was left out
 
 

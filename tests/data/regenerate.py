@@ -23,6 +23,7 @@ from usage_ingest.events.parse import parse_event
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.events.to_record import Rules, Sighting
 from usage_ingest.events.usage import read_usage
+from usage_ingest.events.usage.hint import Hint
 from usage_ingest.identity import DatedValue, Identity, cosmos_partition_key
 from usage_ingest.record import UsageRecord
 from usage_ingest.record_id import Coordinates
@@ -111,7 +112,8 @@ def _told(parsed: UsageRecord | DeadLetter) -> dict[str, Any]:
 def _of_usage(payload: Path) -> dict[str, Any]:
     given = orjson.loads(payload.read_bytes())
     try:
-        usage, consistent = read_usage(given["usage"], given["provider"])
+        hint = Hint(given.get("provider"), given.get("api_kind"), given.get("model"))
+        usage, consistent = read_usage(given["usage"], hint)
     except InvalidEventError as error:
         return {"reason": error.reason, "path": error.path, "text": error.text}
     return {"consistent": consistent, "usage": usage.reported()}

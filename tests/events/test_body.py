@@ -105,6 +105,122 @@ def test_a_lone_event_of_a_responses_stream_is_unwrapped() -> None:
     assert read_body(json.dumps(event)) == Body(id="resp_1", usage=USAGE)
 
 
+def event(kind: str, **fields: Any) -> str:
+    return f"event: {kind}\ndata: " + json.dumps({"type": kind} | fields)
+
+
+STARTED = event(
+    "message_start",
+    message={
+        "id": "msg_1",
+        "type": "message",
+        "model": "claude-sonnet-5",
+        "usage": {"input_tokens": 25, "cache_read_input_tokens": 9, "output_tokens": 1},
+    },
+)
+
+
+def test_later_counts_of_an_anthropic_stream_replace_earlier_ones() -> None:
+    """They are running totals: added up, every stream would be billed more than once."""
+    written = stream(
+        STARTED,
+        event("content_block_delta", delta={"text": "a"}),
+        event("message_delta", delta={}, usage={"output_tokens": 9}),
+        event("message_delta", delta={}, usage={"output_tokens": 15, "input_tokens": None}),
+        event("message_stop"),
+    )
+
+    assert read_body(written) == Body(
+        id="msg_1",
+        model="claude-sonnet-5",
+        object="message",
+        usage={"input_tokens": 25, "cache_read_input_tokens": 9, "output_tokens": 15},
+        streamed=True,
+    )
+
+
+def test_the_first_counts_of_an_anthropic_stream_alone_are_no_usage() -> None:
+    """Its output is a placeholder until the last event."""
+    found = read_body(stream(STARTED, event("content_block_delta", delta={"text": "a"})))
+
+    assert (found.id, found.usage) == ("msg_1", None)
+
+
+def test_an_anthropic_stream_without_its_first_event_has_its_later_counts() -> None:
+    found = read_body(event("message_delta", delta={}, usage={"output_tokens": 9}))
+
+    assert found.usage == {"output_tokens": 9}
+
+
+def gemini(count: int) -> dict[str, Any]:
+    return {
+        "candidates": [],
+        "usageMetadata": {"promptTokenCount": 8, "candidatesTokenCount": count},
+        "modelVersion": "gemini-3-pro-001",
+        "responseId": "mAqf",
+    }
+
+
+def test_a_gemini_stream_has_its_usage_in_the_last_chunk() -> None:
+    chunks = [gemini(4), gemini(20), {"candidates": []}]
+    expected = Body(
+        id="mAqf",
+        model="gemini-3-pro-001",
+        usage={"promptTokenCount": 8, "candidatesTokenCount": 20},
+        streamed=True,
+    )
+
+    assert read_body(stream(*(f"data: {json.dumps(each)}" for each in chunks))) == expected
+    assert read_body(json.dumps(chunks)) == expected
+
+
+def test_a_gemini_stream_that_was_cut_has_no_usage() -> None:
+    """What its earlier chunks say is less than what is billed."""
+    written = stream("data: " + json.dumps(gemini(4))) + 'data: {"candidates": [{"con'
+
+    found = read_body(written)
+
+    assert (found.usage, found.cut) == (None, True)
+    assert read_body(json.dumps([gemini(4)])[:-5]) == Body(cut=True)
+
+
+def test_a_converse_stream_has_its_usage_in_its_metadata() -> None:
+    usage = {"inputTokens": 6, "outputTokens": 3}
+    written = stream(
+        'data: {"messageStop": {}}', "data: " + json.dumps({"metadata": {"usage": usage}})
+    )
+
+    assert read_body(written) == Body(usage=usage, streamed=True)
+
+
+def test_metadata_that_callers_fill_is_no_usage() -> None:
+    written = json.dumps({"id": "resp_1", "metadata": {"usage": {"inputTokens": 6}}})
+
+    assert read_body(written) == Body(id="resp_1")
+
+
+def test_images_are_counted_and_other_lists_are_not() -> None:
+    assert read_body('{"data": [{"b64_json": "a"}, {"url": "b"}, 5]}') == Body(images=2)
+    assert read_body('{"object": "list", "data": [{"embedding": [1]}]}') == Body(object="list")
+    assert read_body('{"data": []}') == Body()
+
+
+def test_the_images_of_a_stream_are_its_completed_ones() -> None:
+    usage = {"input_tokens": 5, "output_tokens": 9}
+    written = stream(
+        event("image_generation.partial_image", b64_json="a"),
+        event("image_generation.completed", b64_json="a", usage=usage),
+    )
+
+    assert read_body(written) == Body(usage=usage, images=1, streamed=True)
+
+
+def test_a_second_models_usage_beside_the_first_is_told_of_and_not_taken() -> None:
+    found = read_body('{"usage": {"input_tokens": 5}, "svg_usage": {"input_tokens": 9}}')
+
+    assert (found.usage, found.usage_apart) == ({"input_tokens": 5}, True)
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
@@ -113,6 +229,8 @@ def test_a_lone_event_of_a_responses_stream_is_unwrapped() -> None:
         pytest.param("<html><body>502</body></html>", Body(), id="html"),
         pytest.param('["a"]', Body(), id="array"),
         pytest.param('"text"', Body(), id="text"),
+        pytest.param('[{"usage": {"total_tokens": 3}}]', Body(), id="array-of-somebody-else"),
+        pytest.param('[{"a"', Body(cut=True), id="array-cut"),
         pytest.param('{"error": {"code": "429"}}', Body(), id="error"),
         pytest.param('{"id": "a", "usage": null}', Body(id="a"), id="null-usage"),
         pytest.param('{"id": "a", "usage": {}}', Body(id="a"), id="empty-usage"),
@@ -143,6 +261,9 @@ def test_a_stream_cut_anywhere_has_its_usage_or_none(at: int) -> None:
     assert read_body(written[:at]).usage in (None, USAGE)
 
 
-@given(any_text, st.sampled_from(["", "data: ", "data: {", "event: a\ndata: ", '{"usage": ']))
+beginnings = ("", "data: ", "data: {", "event: a\ndata: ", '{"usage": ', "[", '[{"usageMetadata": ')
+
+
+@given(any_text, st.sampled_from(beginnings))
 def test_any_text_is_read(written: str, before: str) -> None:
     assert isinstance(read_body(before + written), Body)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.builders import NOON, body, make_ai_hub_event, make_event, make_usage
 from tests.data.regenerate import payloads
+from tests.gateways import make_fabric_event, make_monitoring_event, make_toolkit_event
 from tests.sightings import (
     HASHING,
     KEYS,
@@ -34,7 +35,13 @@ from usage_ingest.record import UsageRecord
 
 WHOLE = orjson.dumps(make_event())
 FAR_AHEAD = (NOON + timedelta(hours=24, seconds=1)).isoformat()
-REAL_EVENTS: list[dict[str, Any]] = [make_event(), make_ai_hub_event()]
+REAL_EVENTS: list[dict[str, Any]] = [
+    make_event(),
+    make_ai_hub_event(),
+    make_fabric_event(),
+    make_toolkit_event(),
+    make_monitoring_event(),
+]
 REAL_BODIES = [path.read_bytes() for path in payloads() if path.suffix in {".json", ".txt"}]
 
 REFUSED: dict[str, tuple[Reason, object]] = {
@@ -55,7 +62,7 @@ REFUSED: dict[str, tuple[Reason, object]] = {
     "unknown-keys": ("unknown_shape", {"Prompt": "x", "Response": "y"}),
     "azure-monitor-log": ("unknown_shape", {"records": [{"category": "GatewayLogs"}]}),
     "later-schema": ("unknown_shape", make_event(schema="usage-ingest/2")),
-    "usage-of-gemini": ("unknown_usage", make_event(usage={"promptTokenCount": 3})),
+    "usage-of-an-unknown-api": ("unknown_usage", make_event(usage={"tokens": 3})),
     "usage-as-text": ("unknown_usage", make_event(usage="12 tokens")),
     "poll-without-creation": (
         "no_identity",
@@ -81,6 +88,9 @@ REFUSED: dict[str, tuple[Reason, object]] = {
     ),
     "two-years-old": ("too_old", make_event(event_time="2024-11-20T12:00:00Z")),
     "epoch-0": ("too_old", make_event(event_time=0)),
+    "caller-key-and-no-time": ("impossible_time", make_fabric_event(EventTime="soon")),
+    "total-with-a-comma": ("bad_count", make_toolkit_event(TotalTokens="1,234")),
+    "tokens-as-text": ("unknown_usage", make_monitoring_event(Tokens="12")),
     "streaming-export": ("counted_elsewhere", make_ai_hub_event(id="streaming-2f6f3a0e")),
     "10,001-elements": ("too_large", b"[" + b"1," * 10_000 + b"1]"),
 }
@@ -372,7 +382,16 @@ def placed(record: UsageRecord) -> tuple[str, str]:
     )
 
 
-@pytest.mark.parametrize("make", [make_event, make_ai_hub_event])
+@pytest.mark.parametrize(
+    "make",
+    [
+        make_event,
+        make_ai_hub_event,
+        make_fabric_event,
+        make_toolkit_event,
+        make_monitoring_event,
+    ],
+)
 def test_no_element_is_touched_by_being_parsed(make: Callable[..., dict[str, Any]]) -> None:
     event = make()
     before = json.dumps(event)

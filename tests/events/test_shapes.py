@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,10 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import make_ai_hub_event, make_event
+from tests.data.regenerate import EXPECTED, HERE
+from tests.gateways import make_fabric_event, make_monitoring_event, make_toolkit_event
 from tests.sightings import any_text, json_values
 from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.call import Call
-from usage_ingest.events.shapes import SHAPES, read_element
+from usage_ingest.events.envelope import elements
+from usage_ingest.events.shapes import SHAPES, Shape, read_element
 from usage_ingest.record import UsageRecord
 
 
@@ -166,6 +170,22 @@ def test_ids_enter_the_identity_as_they_were_sent() -> None:
     assert (call.response_id, call.fields["response_id"]) == ("x" * 300, "x" * 256)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "item"),
+    [
+        ({"api_kind": "realtime"}, "resp_1"),
+        ({"api_kind": None, "object": "realtime.response"}, "resp_1"),
+        ({"api_kind": "chat"}, None),
+        ({"api_kind": "realtime", "response_id": None}, None),
+    ],
+)
+def test_the_responses_of_a_realtime_session_are_told_apart(
+    overrides: dict[str, Any], item: str | None
+) -> None:
+    """All of them are one gateway request: the session."""
+    assert read_element(make_event(**{"response_id": "resp_1"} | overrides)).item == item
+
+
 def test_every_field_of_an_ai_hub_event_is_read() -> None:
     call = read_element(
         make_ai_hub_event(id="chatcmpl-1", appId="app-1", sessionId="s-1", endUserId="user-1")
@@ -278,6 +298,14 @@ def test_rows_of_ai_hubs_streaming_export_are_refused() -> None:
     assert refusal(event) == ("counted_elsewhere", "id")
 
 
+def test_rows_of_citadels_export_are_refused() -> None:
+    """Hours of metrics under almost the fields of an event: a Logic App made them."""
+    event = make_ai_hub_event(id="llm-2f6f3a0e-55b3-4bb0-a1df-7c1d2e3f4a5b", targetService="NA")
+
+    assert refusal(event | {"customDimension1": ""}) == ("counted_elsewhere", "id")
+    assert read_element(event).response_id == event["id"]  # a prefix that a policy may choose
+
+
 def test_a_row_read_back_from_ai_hubs_store_is_read_like_its_event() -> None:
     event = make_ai_hub_event()
     stored = event | {"EventProcessedUtcTime": "2026-11-20T15:05:00Z", "PartitionId": 0}
@@ -305,14 +333,55 @@ def test_an_element_that_is_no_object_is_refused(element: object) -> None:
     assert refusal(element) == ("not_an_object", "")
 
 
+def elements_on_file(folder: Path) -> list[Any]:
+    found: list[Any] = []
+    for path in sorted(folder.glob("*.json*")):
+        if not path.name.endswith(EXPECTED):
+            whole = path.read_bytes()
+            bodies = whole.splitlines() if path.suffix == ".jsonl" else [whole]
+            found += [each for body in bodies for each in elements(body)]
+    return [each for each in found if isinstance(each, dict)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__.rpartition(".")[2])
+def test_every_event_on_file_is_of_its_own_gateway_alone(shape: Shape) -> None:
+    own_name = str(shape.__name__).rpartition(".")[2]  # type: ignore[attr-defined]
+
+    found = [
+        [each for each in SHAPES if each.matches(element)]
+        for element in elements_on_file(HERE / own_name)
+    ]
+
+    mixed = own_name == "own"  # its arrays hold events of others too
+    assert [shape] in found
+    assert all(len(each) <= 1 if mixed else each == [shape] for each in found)
+
+
+@pytest.mark.parametrize("folder", ["usage", "bodies"])
+def test_no_usage_object_and_no_body_on_file_is_an_event(folder: str) -> None:
+    for element in elements_on_file(HERE / folder):
+        assert not [each for each in SHAPES if each.matches(element)]
+
+
+REAL_EVENTS: list[dict[str, Any]] = [
+    make_event(),
+    make_ai_hub_event(),
+    make_fabric_event(),
+    make_toolkit_event(),
+    make_monitoring_event(),
+]
+
+
 def test_no_event_is_of_two_gateways() -> None:
-    for event in (make_event(), make_ai_hub_event()):
+    for event in REAL_EVENTS:
         assert len([shape for shape in SHAPES if shape.matches(event)]) == 1
 
 
 @given(
-    st.sampled_from([make_event(), make_ai_hub_event()]),
-    st.dictionaries(st.sampled_from([*make_event(), *make_ai_hub_event()]) | any_text, json_values),
+    st.sampled_from(REAL_EVENTS),
+    st.dictionaries(
+        st.sampled_from([key for event in REAL_EVENTS for key in event]) | any_text, json_values
+    ),
 )
 def test_every_field_that_a_shape_reads_is_a_field_of_the_record(
     event: dict[str, Any], changes: dict[str, Any]

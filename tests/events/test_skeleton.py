@@ -163,6 +163,28 @@ def test_numbers_that_the_store_cannot_hold_are_told_of(number: float, expected:
     assert skeleton({"a": number}, unkeyed)[0] == {"a": expected}
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([1212, 318], {"~items": 2}),
+        ([{"role": "user"}], {"~items": 1}),
+        ({"my address": 5}, {"~items": 1}),
+        (1212, {"~": "left out"}),
+        (None, None),
+        (True, True),
+    ],
+)
+@pytest.mark.parametrize("key", ["Prompt", "messages", "Response", "choices", "input"])
+def test_of_prompts_and_completions_the_size_is_kept_and_nothing_more(
+    key: str, content: object, expected: object
+) -> None:
+    """A prompt may come as numbers, and the keys in it may be its caller's."""
+    assert skeleton({key: content, "nested": {key: content}}, unkeyed)[0] == {
+        key: expected,
+        "nested": {key: expected},
+    }
+
+
 def test_keys_are_cut_and_cleaned() -> None:
     kept, whole = skeleton({"k" * 100: 1, "a\x00\ud800b": 2}, unkeyed)
 

@@ -210,3 +210,39 @@ def test_the_key_of_the_events_day_hashes_its_people_however_late_it_arrives() -
 def test_an_estimate_is_never_made() -> None:
     for event in (make_event(), make_ai_hub_event(), make_event(usage=None, streaming=True)):
         assert not record_of(event).usage_estimated
+
+
+def test_the_model_of_a_call_decides_how_its_usage_is_read() -> None:
+    usage = {"inputTokens": 2000, "outputTokens": 30, "cacheReadInputTokens": 1500}
+    asked = make_event(usage=usage, response_model=None, request_model="openai.gpt-5.6")
+
+    answered = asked | {"response_model": "eu.anthropic.claude-sonnet-5-v1:0"}
+    deployed = asked | {"request_model": None, "deployment": "claude-prod"}
+
+    found = [record_of(each).usage.input_tokens for each in (asked, answered, deployed)]
+    assert found == [2000, 3500, 3500]
+
+
+def test_a_tier_that_only_the_usage_names_is_taken_from_it() -> None:
+    usage = {"input_tokens": 1, "cache_read_input_tokens": 0, "service_tier": "batch"}
+
+    assert record_of(make_event(usage=usage)).service_tier == "batch"
+    assert record_of(make_event(usage=usage, service_tier="flex")).service_tier == "flex"
+
+
+def test_usage_of_a_second_model_flags_the_record() -> None:
+    usage = {"input_tokens": 1, "output_tokens": 2, "svg_usage": {"input_tokens": 9}}
+
+    record = record_of(make_event(usage=usage))
+
+    assert record.flags == (Flag.USAGE_APART,)
+    assert record.usage.input_tokens == 1
+
+
+def test_two_responses_of_one_realtime_session_are_two_records() -> None:
+    first = make_event(api_kind="realtime", response_id="resp_1")
+
+    second = record_of(first | {"response_id": "resp_2"})
+
+    assert record_of(first).record_id != second.record_id
+    assert record_of(first, sequence_number=1).record_id == record_of(first).record_id

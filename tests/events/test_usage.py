@@ -1,13 +1,17 @@
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import make_usage
+from tests.data.regenerate import payloads
 from tests.sightings import json_values, outcome_of
 from usage_ingest.errors import InvalidEventError
-from usage_ingest.events.usage import chat, read_usage, responses
+from usage_ingest.events.usage import READERS, chat, read_usage, responses, service_tier
+from usage_ingest.events.usage.hint import Hint
 from usage_ingest.record import IMPLAUSIBLE_COUNT, TokenUsage
 
 counts = st.integers(0, 5000)
@@ -27,16 +31,46 @@ COUNT_KEYS = (
     "ttl_30m_tokens",
     "reasoning_tokens",
     "audio_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation",
+    "ephemeral_5m_input_tokens",
+    "input_token_details",
+    "cached_tokens_details",
+    "type",
+    "seconds",
+    "svg_usage",
+    "inputTokens",
+    "outputTokens",
+    "totalTokens",
+    "cacheReadInputTokens",
+    "cacheDetails",
+    "promptTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+    "totalTokenCount",
+    "promptTokensDetails",
+)
+details = st.lists(
+    st.fixed_dictionaries(
+        {
+            "modality": st.sampled_from(["TEXT", "AUDIO", "VIDEO", None, []]),
+            "tokenCount": counts | json_values,
+            "ttl": st.sampled_from(["5m", "1h", "2d", None, []]),
+            "inputTokens": counts | json_values,
+        }
+    ),
+    max_size=3,
 )
 usage_like = st.recursive(
-    json_values | counts,
+    json_values | counts | details | st.sampled_from(["tokens", "duration"]),
     lambda inner: st.dictionaries(st.sampled_from(COUNT_KEYS), inner, max_size=6),
     max_leaves=10,
 )
 
 
-def read(usage: dict[str, Any], provider: str | None = None) -> TokenUsage:
-    found, consistent = read_usage(usage, provider)
+def read(usage: dict[str, Any]) -> TokenUsage:
+    found, consistent = read_usage(usage)
     assert consistent
     return found
 
@@ -139,27 +173,20 @@ def test_keys_that_are_not_known_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("usage", "provider", "why"),
     [
-        pytest.param({"inputTokens": 3}, None, "other names", id="bedrock"),
-        pytest.param({"promptTokenCount": 3}, None, "other names", id="gemini"),
         pytest.param({"tokens": 3}, None, "other names", id="unheard-of"),
-        pytest.param({"type": "duration", "seconds": 2.5}, None, "no tokens", id="transcription"),
+        pytest.param({"seconds": 2.5}, None, "a running total", id="live-session"),
+        pytest.param({"type": "pages", "pages": 3}, None, "other units", id="unheard-of-type"),
         pytest.param(
-            {"input_tokens": 3, "cache_read_input_tokens": 9},
+            {"input_tokens": 3, "input_tokens_details": {}, "cache_read_input_tokens": 9},
             None,
-            "its input leaves out the cache",
-            id="anthropic-by-its-keys",
+            "its input may or may not leave out the cache",
+            id="anthropic-or-responses",
         ),
         pytest.param(
-            {"input_tokens": 3, "output_tokens": 9},
+            {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 1}},
             "Anthropic",
-            "its input leaves out the cache",
-            id="anthropic-by-its-provider",
-        ),
-        pytest.param(
-            {"input_tokens": 3, "input_token_details": {"cached_tokens": 1}},
-            None,
-            "details under other names",
-            id="realtime",
+            "its input may or may not leave out the cache",
+            id="responses-of-anthropic",
         ),
     ],
 )
@@ -167,7 +194,7 @@ def test_usage_of_an_unknown_api_is_refused(
     usage: dict[str, Any], provider: str | None, why: str
 ) -> None:
     with pytest.raises(InvalidEventError) as refused:
-        read_usage(usage, provider)
+        read_usage(usage, Hint(provider=provider))
 
     assert refused.value.reason == "unknown_usage", why
 
@@ -242,9 +269,19 @@ def test_a_total_below_its_parts_is_dropped_and_the_parts_stand() -> None:
     assert (found.input_tokens, found.output_tokens, found.total_tokens) == (100, 20, None)
 
 
-@given(st.dictionaries(st.sampled_from(COUNT_KEYS), usage_like, max_size=8))
-def test_any_usage_object_is_read_consistently_or_refused(usage: dict[str, Any]) -> None:
-    found = outcome_of(lambda: read_usage(usage)[0])
+hints = st.builds(
+    Hint,
+    provider=st.sampled_from([None, "anthropic", "bedrock", "openai"]),
+    api_kind=st.sampled_from([None, "images", "chat"]),
+    model=st.sampled_from([None, "openai.gpt-5.6", "eu.anthropic.claude-sonnet-5"]),
+)
+
+
+@given(st.dictionaries(st.sampled_from(COUNT_KEYS), usage_like, max_size=8), hints)
+def test_any_usage_object_is_read_consistently_or_refused(
+    usage: dict[str, Any], hint: Hint
+) -> None:
+    found = outcome_of(lambda: read_usage(usage, hint)[0])
 
     if isinstance(found, InvalidEventError):
         assert found.reason in {"unknown_usage", "bad_count", "implausible_count"}
@@ -253,10 +290,54 @@ def test_any_usage_object_is_read_consistently_or_refused(usage: dict[str, Any])
         assert all(0 <= count <= IMPLAUSIBLE_COUNT for count in found.reported().values())
 
 
-@given(st.dictionaries(st.sampled_from(COUNT_KEYS), usage_like, max_size=8))
-def test_no_usage_object_is_of_two_apis(usage: dict[str, Any]) -> None:
+@given(st.dictionaries(st.sampled_from(COUNT_KEYS), usage_like, max_size=8), hints)
+def test_no_usage_object_is_of_chat_and_responses(usage: dict[str, Any], hint: Hint) -> None:
     """Except where both sets of names are there: then the first reader is asked."""
     both = {"prompt_tokens", "completion_tokens"} & usage.keys()
 
     if not both:
-        assert not (chat.matches(usage, None) and responses.matches(usage, None))
+        assert not (chat.matches(usage, hint) and responses.matches(usage, hint))
+
+
+def usage_files() -> list[Path]:
+    return [path for path in payloads() if path.parent.name == "usage"]
+
+
+@pytest.mark.parametrize("path", usage_files(), ids=lambda path: path.stem)
+def test_every_usage_object_on_file_is_of_one_api(path: Path) -> None:
+    """But for images, whose names are those of responses: the order and the hint decide."""
+    given_ = orjson.loads(path.read_bytes())
+    hint = Hint(given_.get("provider"), given_.get("api_kind"), given_.get("model"))
+
+    found = [each for each in READERS if each.matches(given_["usage"], hint)]
+
+    names = [str(each.__name__).rpartition(".")[2] for each in found]  # type: ignore[attr-defined]
+    assert len(names) <= 1 or names in (["images", "responses"], ["transcription", "realtime"])
+
+
+def test_every_api_has_a_usage_object_on_file() -> None:
+    used = set()
+    for path in usage_files():
+        given_ = orjson.loads(path.read_bytes())
+        hint = Hint(given_.get("provider"), given_.get("api_kind"), given_.get("model"))
+        reader = next((each for each in READERS if each.matches(given_["usage"], hint)), None)
+        used.add(reader)
+
+    assert used >= set(READERS)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tier"),
+    [
+        ({"service_tier": "priority"}, "priority"),
+        ({"serviceTier": "flex", "trafficType": "ON_DEMAND"}, "flex"),
+        ({"trafficType": "PROVISIONED_THROUGHPUT"}, "PROVISIONED_THROUGHPUT"),
+        ({"service_tier": None}, None),
+        ({"service_tier": {"a": 1}}, None),
+        ({}, None),
+    ],
+)
+def test_the_service_tier_is_taken_from_usage_that_names_it(
+    usage: dict[str, Any], tier: str | None
+) -> None:
+    assert service_tier(usage) == tier

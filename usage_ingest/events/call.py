@@ -15,6 +15,9 @@ class Call:
     `fields` holds the UsageRecord fields that are taken over as they are. The ids are as they
     were sent: they enter the record's identity. `created` is the response's own creation time
     in epoch seconds. `usage` is the raw usage object of the API, None where there is none.
+    `item` tells the usages of one gateway request apart, where it carries several. `caller_key`
+    is a secret: its keyed hash stands for a subscription that the event does not name. `images`
+    is how many the body holds. `usage_apart` says that it holds usage of a second model too.
     """
 
     shape: str
@@ -30,3 +33,7 @@ class Call:
     method: str | None = None
     status: int | None = None
     odd: bool = False
+    item: str | None = None
+    caller_key: str | None = field(default=None, repr=False)
+    images: int | None = None
+    usage_apart: bool = False

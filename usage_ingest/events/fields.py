@@ -1,5 +1,6 @@
 """Reads single values at the border: what producers send as text, number or stand-in. Pure."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,6 +13,7 @@ TAG_LIMIT: Final = 64
 MAX_TAGS: Final = 8
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHOLE: Final = re.compile(r"\d{1,19}(\.0{1,9})?")
+_DECIMAL: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _TAG_NAME: Final = re.compile(r"[^a-z0-9_.-]")
 
 
@@ -48,6 +50,34 @@ def token_count(value: object, path: str) -> int | None:
     if number > IMPLAUSIBLE_COUNT:
         raise InvalidEventError("implausible_count", path, "above 100,000,000")
     return number
+
+
+def seconds_as_ms(value: object, path: str) -> int | None:
+    """Read seconds, fractions included, as whole milliseconds; None and "" are "not reported".
+
+    Raises:
+        InvalidEventError: They are no number of zero or more, or above 100,000 seconds.
+    """
+    if value is None or value == "":
+        return None
+    seconds = _number(value)
+    if seconds is None or seconds < 0:
+        raise InvalidEventError("bad_count", path, "not a number of zero or more")
+    if seconds > IMPLAUSIBLE_COUNT / 1_000:
+        raise InvalidEventError("implausible_count", path, "above 100,000 seconds")
+    return round(seconds * 1_000)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
+        return float(value)
+    return None
 
 
 def whole(value: object) -> int | None:

@@ -2,7 +2,8 @@
 
 Kept: keys (cut), types, numbers, the text of names and ids on a list where they stand at the
 top, and counts that came as text. Every other text becomes its length and, where there is a key,
-its HMAC.
+its HMAC. Of prompts and completions that came as something else than text the size is kept and
+nothing more: a prompt may be a list of numbers, and its keys may be a caller's.
 """
 
 import math
@@ -27,11 +28,22 @@ _KEPT: Final = frozenset(
     tenantid clientappid time category resourceid level
     """.split()
 )
+_CONTENT: Final = frozenset(
+    """
+    prompt response request messages input output choices content contents candidates instructions
+    requestbody responsebody tools
+    """.split()
+)
 _COUNTS: Final = frozenset(
     """
     prompt_tokens completion_tokens input_tokens output_tokens total_tokens cached_tokens
     cache_write_tokens ttl_30m_tokens ttl_12h_tokens reasoning_tokens audio_tokens image_tokens
     text_tokens accepted_prediction_tokens rejected_prediction_tokens
+    cache_creation_input_tokens cache_read_input_tokens ephemeral_5m_input_tokens
+    ephemeral_1h_input_tokens thinking_tokens web_search_requests inputTokens outputTokens
+    totalTokens cacheReadInputTokens cacheWriteInputTokens promptTokenCount candidatesTokenCount
+    responseTokenCount thoughtsTokenCount toolUsePromptTokenCount cachedContentTokenCount
+    totalTokenCount tokenCount seconds
     status latency_ms response_created
     """.split()
 )
@@ -71,6 +83,8 @@ def _kept(walk: _Walk, value: object, key: str, level: int) -> Any:  # noqa: ANN
     walk.nodes += 1
     if walk.nodes > MAX_NODES or level > MAX_LEVELS:
         return walk.withhold({"~": "left out"})
+    if key.lower() in _CONTENT and not isinstance(value, str | bool | None):
+        return _withheld_content(walk, value)
     if isinstance(value, Mapping):
         return _kept_object(walk, value, level)
     if isinstance(value, list):
@@ -78,6 +92,11 @@ def _kept(walk: _Walk, value: object, key: str, level: int) -> Any:  # noqa: ANN
     if isinstance(value, str):
         return _kept_text(walk, value, key, level)
     return _kept_number(walk, value)
+
+
+def _withheld_content(walk: _Walk, value: object) -> Any:  # noqa: ANN401 - JSON
+    size = {"~items": len(value)} if isinstance(value, Mapping | list) else {"~": "left out"}
+    return walk.withhold(size)
 
 
 def _kept_number(walk: _Walk, value: object) -> Any:  # noqa: ANN401 - JSON

@@ -4,16 +4,17 @@ Subscription, day and shard are functions of the raw event alone; where the day 
 the enqueued time, so does the identity.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.call import Call
 from usage_ingest.events.fields import text, within
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.events.times import event_time
-from usage_ingest.events.usage import read_usage
+from usage_ingest.events.usage import has_usage_apart, read_usage, service_tier
+from usage_ingest.events.usage.hint import Hint
 from usage_ingest.identity import Identity
 from usage_ingest.record import NO_USAGE, Flag, Source, TokenUsage, UsageRecord, UsageState
 from usage_ingest.record_id import Coordinates, RawIdentity, record_id
@@ -62,6 +63,7 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
     raw = RawIdentity(
         gateway=gateway,
         gateway_request_id=call.gateway_request_id,
+        item=call.item,
         response_id=call.response_id,
         event_time=dated.raw,
         background=bool(call.background),
@@ -77,9 +79,6 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         flags.add(Flag.REDELIVERY_ONLY)
     if call.odd:
         flags.add(Flag.ODD_VALUE)
-    day, privacy, fields = dated.time.date().isoformat(), rules.privacy, dict(call.fields)
-    fields["end_user_id"] = privacy.end_user(fields.get("end_user_id"), day, rules.identity)
-    fields["client_ip"] = privacy.network(fields.get("client_ip"))
     return UsageRecord(
         record_id=identity,
         shape=call.shape,
@@ -95,8 +94,20 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         streaming=call.streaming,
         background=call.background,
         status=call.status,
-        **fields,
+        **_fields(call, dated.time.date().isoformat(), rules),
     )
+
+
+def _fields(call: Call, day: str, rules: Rules) -> dict[str, Any]:
+    """Return what is taken over as it is, but for what it says of people and their keys."""
+    privacy, fields = rules.privacy, dict(call.fields)
+    fields["end_user_id"] = privacy.end_user(fields.get("end_user_id"), day, rules.identity)
+    fields["client_ip"] = privacy.network(fields.get("client_ip"))
+    if call.caller_key is not None and fields.get("subscription_id") is None:
+        fields["subscription_id"] = privacy.hashed(call.caller_key, day, rules.identity)
+    if call.usage and fields.get("service_tier") is None:
+        fields["service_tier"] = service_tier(call.usage)
+    return fields
 
 
 def _dated(call: Call, enqueued: datetime | None) -> _Dated:
@@ -126,12 +137,28 @@ def _usage(call: Call) -> tuple[TokenUsage, UsageState, set[Flag]]:
     is_poll = call.background and call.response_id  # all polls of a response are one record
     if call.method is not None and call.method.upper() == "GET" and not is_poll:
         return NO_USAGE, UsageState.NONE, {Flag.READ_BACK} if call.usage else set()
-    usage, consistent = (NO_USAGE, True)
-    if call.usage:
-        usage, consistent = read_usage(call.usage, call.fields.get("provider"))
-    flags = set() if consistent else {Flag.INCONSISTENT_USAGE}
+    usage, flags = _units(call)
     if usage != NO_USAGE:
         return usage, UsageState.REPORTED, flags
     if call.streaming and within(call.status, _OK):
         return usage, UsageState.AWAITING_METRICS, flags
     return usage, UsageState.NONE, flags
+
+
+def _units(call: Call) -> tuple[TokenUsage, set[Flag]]:
+    usage, flags = NO_USAGE, set()
+    if call.usage:
+        usage, consistent = read_usage(call.usage, _hint(call))
+        if not consistent:
+            flags.add(Flag.INCONSISTENT_USAGE)
+        if has_usage_apart(call.usage):
+            flags.add(Flag.USAGE_APART)
+    if call.usage_apart:
+        flags.add(Flag.USAGE_APART)
+    return replace(usage, images=call.images) if call.images else usage, flags
+
+
+def _hint(call: Call) -> Hint:
+    fields = call.fields
+    model = fields.get("response_model") or fields.get("request_model") or fields.get("deployment")
+    return Hint(fields.get("provider"), fields.get("api_kind"), model)

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.call import Call
-from usage_ingest.events.shapes import ai_hub, own
+from usage_ingest.events.shapes import ai_hub, fabric, monitoring, own, toolkit
 
 
 class Shape(Protocol):
@@ -24,7 +24,7 @@ class Shape(Protocol):
         ...
 
 
-SHAPES: Final[tuple[Shape, ...]] = (own, ai_hub)
+SHAPES: Final[tuple[Shape, ...]] = (own, ai_hub, fabric, toolkit, monitoring)
 
 
 def read_element(element: object) -> Call:

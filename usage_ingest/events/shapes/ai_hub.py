@@ -3,6 +3,10 @@
 Written by its fragments frag-openai-usage (the response's id, object and model) and frag-ai-usage
 (other AI services: an id of its own making). Its counts default to 1/0/1, which says nothing
 where model or object is "NA". Its times are culture-formatted texts without a zone.
+
+Its branch citadel meters all calls by a metric and writes no event of another form; what it adds
+are the rows of its export (`id` "llm-...", `customDimension1`), refused like those of the
+streaming export: hours of metrics with almost the fields of an event.
 """
 
 from collections.abc import Mapping
@@ -10,12 +14,14 @@ from typing import Any, Final
 
 from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.call import Call
-from usage_ingest.events.fields import raw_id, text, token_count
+from usage_ingest.events.fields import text, token_count
+from usage_ingest.events.kinds import api_kind
+from usage_ingest.events.stand_ins import is_stand_in, known_id, known_text, known_time
 
 _MARKS: Final = frozenset({"promptTokens", "responseTokens", "totalTokens", "aiGatewayId"})
-_STAND_INS: Final = frozenset({"na", "n/a", "portal-admin", "portal-admin-sub"})
 _DEFAULTS: Final = (1, 0, 1)
 _STREAMING_EXPORT: Final = "streaming-"
+_CITADEL_EXPORT: Final = ("llm-", "customDimension1")
 _FIELDS: Final = (
     ("app_id", "appId"),
     ("subscription_id", "subscriptionId"),
@@ -32,12 +38,6 @@ _FIELDS: Final = (
     ("route", "routeName"),
     ("deployment", "deploymentName"),
 )
-_API_KINDS: Final = {
-    "chat.completion": "chat",
-    "text_completion": "completions",
-    "list": "embeddings",
-    "response": "responses",
-}
 
 
 def matches(element: Mapping[str, Any]) -> bool:
@@ -52,30 +52,38 @@ def read(element: Mapping[str, Any]) -> Call:
         InvalidEventError: A count is bad, or it is a row that its streaming flow exported
             (those tokens count by the metrics).
     """
-    response_id = _raw(element.get("id"))
-    if response_id is not None and response_id.startswith(_STREAMING_EXPORT):
+    response_id = known_id(element.get("id"))
+    if _is_exported(element, response_id):
         raise InvalidEventError("counted_elsewhere", "id", "a row of its streaming export")
-    fields: dict[str, Any] = {name: _value(element.get(key)) for name, key in _FIELDS}
+    fields: dict[str, Any] = {name: known_text(element.get(key)) for name, key in _FIELDS}
     fields["product_id"] = fields["product_name"]
     fields["response_id"] = text(response_id)
     known = bool(fields["response_model"] and fields["object"])
-    fields["api_kind"] = _API_KINDS.get(fields["object"]) if known else None
+    fields["api_kind"] = api_kind(fields["object"], fields["response_model"])
     return Call(
         shape="ai_hub",
         fields=fields,
-        gateway=_raw(element.get("gatewayName")),
+        gateway=known_id(element.get("gatewayName")),
         response_id=response_id,
-        event_time=_time(element.get("timestamp")),
+        event_time=known_time(element.get("timestamp")),
         usage=_usage(element, known=known),
         streaming=False,
     )
 
 
+def _is_exported(element: Mapping[str, Any], row_id: str | None) -> bool:
+    """Whether it is an hour of metrics that a Logic App exported, not an event of one call."""
+    if row_id is None:
+        return False
+    prefix, mark = _CITADEL_EXPORT
+    return row_id.startswith(_STREAMING_EXPORT) or (row_id.startswith(prefix) and mark in element)
+
+
 def _usage(element: Mapping[str, Any], *, known: bool) -> dict[str, int] | None:
     counts = (
-        token_count(_number(element["promptTokens"]), "promptTokens"),
-        token_count(_number(element["responseTokens"]), "responseTokens"),
-        token_count(_number(element["totalTokens"]), "totalTokens"),
+        token_count(_count(element["promptTokens"]), "promptTokens"),
+        token_count(_count(element["responseTokens"]), "responseTokens"),
+        token_count(_count(element["totalTokens"]), "totalTokens"),
     )
     if counts == _DEFAULTS and not known:
         return None
@@ -83,18 +91,5 @@ def _usage(element: Mapping[str, Any], *, known: bool) -> dict[str, int] | None:
     return {name: count for name, count in zip(names, counts, strict=True) if count is not None}
 
 
-def _number(value: object) -> object:
-    return None if isinstance(value, str) and value.strip().lower() in _STAND_INS else value
-
-
-def _value(value: object) -> str | None:
-    read_as = text(value)
-    return None if read_as is None or read_as.lower() in _STAND_INS else read_as
-
-
-def _raw(value: object) -> str | None:
-    return None if _value(value) is None else raw_id(value)
-
-
-def _time(value: object) -> str | None:
-    return value if isinstance(value, str) and _value(value) else None
+def _count(value: object) -> object:
+    return None if is_stand_in(value) else value

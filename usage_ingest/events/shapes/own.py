@@ -91,7 +91,14 @@ def read(element: Mapping[str, Any]) -> Call:
         method=fields["method"],
         status=None if odd[0] else status,
         odd=any(odd),
+        item=raw_id(element.get("response_id")) if _is_realtime(fields) else None,
     )
+
+
+def _is_realtime(fields: Mapping[str, Any]) -> bool:
+    """Whether many responses share the gateway request: a session is one request."""
+    named = (fields["api_kind"] or "", fields["object"] or "")
+    return any(name.lower().startswith("realtime") for name in named)
 
 
 def _number(element: Mapping[str, Any], key: str) -> int | None:

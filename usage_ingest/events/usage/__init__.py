@@ -1,6 +1,6 @@
 """The usage objects of the providers' APIs: one module each, tried in this order. Pure.
 
-A module has `matches(usage, provider) -> bool` and `read(usage) -> dict[str, int | None]`, which
+A module has `matches(usage, hint) -> bool` and `read(usage, hint) -> dict[str, int | None]`, which
 names the counts after `TokenUsage`. A further API is one module and one line here.
 """
 
@@ -9,26 +9,48 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from usage_ingest.errors import InvalidEventError
-from usage_ingest.events.usage import chat, responses
+from usage_ingest.events.fields import text
+from usage_ingest.events.usage import (
+    anthropic,
+    bedrock,
+    chat,
+    gemini,
+    images,
+    realtime,
+    responses,
+    transcription,
+)
+from usage_ingest.events.usage.hint import Hint
 from usage_ingest.record import TokenUsage
 
 
 class UsageReader(Protocol):
     """What a module of this package is."""
 
-    def matches(self, usage: Mapping[str, Any], provider: str | None) -> bool:
+    def matches(self, usage: Mapping[str, Any], hint: Hint) -> bool:
         """Whether the object is of this API."""
         ...
 
-    def read(self, usage: Mapping[str, Any]) -> dict[str, int | None]:
+    def read(self, usage: Mapping[str, Any], hint: Hint) -> dict[str, int | None]:
         """Return the counts by their names in TokenUsage; raise InvalidEventError."""
         ...
 
 
-READERS: Final[tuple[UsageReader, ...]] = (chat, responses)
+READERS: Final[tuple[UsageReader, ...]] = (
+    chat,
+    images,  # before responses: the same names, told apart by the hint
+    responses,
+    transcription,  # before realtime: both have `input_token_details`
+    realtime,
+    anthropic,
+    bedrock,
+    gemini,
+)
+NO_HINT: Final = Hint()
+_TIERS: Final = ("service_tier", "serviceTier", "trafficType")
 
 
-def read_usage(usage: Mapping[str, Any], provider: str | None = None) -> tuple[TokenUsage, bool]:
+def read_usage(usage: Mapping[str, Any], hint: Hint = NO_HINT) -> tuple[TokenUsage, bool]:
     """Read a usage object.
 
     Returns:
@@ -37,18 +59,31 @@ def read_usage(usage: Mapping[str, Any], provider: str | None = None) -> tuple[T
     Raises:
         InvalidEventError: A count is bad or implausible, or the object is of no known API.
     """
-    reader = next((each for each in READERS if each.matches(usage, provider)), None)
+    reader = next((each for each in READERS if each.matches(usage, hint)), None)
     if reader is None:
         raise InvalidEventError("unknown_usage", "usage", "of no API that is known")
-    return _with_reasoning(TokenUsage(**reader.read(usage))).settled()
+    return _with_reasoning(TokenUsage(**reader.read(usage, hint))).settled()
+
+
+def service_tier(usage: Mapping[str, Any]) -> str | None:
+    """Return the tier that a usage object names: some APIs say it there and nowhere else."""
+    for key in _TIERS:
+        if key in usage and (tier := text(usage[key])) is not None:
+            return tier
+    return None
+
+
+def has_usage_apart(usage: Mapping[str, Any]) -> bool:
+    """Whether the object carries another model's usage too, which is not in the counts."""
+    return bool(usage.get(images.SVG))
 
 
 def _with_reasoning(usage: TokenUsage) -> TokenUsage:
     """Add reasoning to output where the total shows that the provider counts it apart."""
     reasoning, output = usage.reasoning_output_tokens, usage.output_tokens
-    if not reasoning or output is None:
+    if not reasoning or output is None or usage.input_tokens is None:
         return usage
-    apart = (usage.input_tokens or 0) + output + reasoning
+    apart = usage.input_tokens + output + reasoning
     if usage.total_tokens != apart:
         return usage
     return replace(usage, output_tokens=output + reasoning)

@@ -7,6 +7,7 @@ of the prompt; reasoning and rejected predictions are part of the completion.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from usage_ingest.events.usage.hint import Hint
 from usage_ingest.events.usage.table import Table, read_table
 
 _PROMPT: Final = "prompt_tokens_details"
@@ -26,16 +27,18 @@ _TABLE: Final[Table] = (
     ("accepted_prediction_output_tokens", (_COMPLETION, "accepted_prediction_tokens")),
     ("rejected_prediction_output_tokens", (_COMPLETION, "rejected_prediction_tokens")),
 )
+_OTHERS: Final = frozenset({"input_tokens", "output_tokens", "type"})
 
 
-def matches(usage: Mapping[str, Any], provider: str | None) -> bool:
+def matches(usage: Mapping[str, Any], hint: Hint) -> bool:
     """Whether the object is of this API; a total alone is taken for one of it."""
-    del provider  # the keys decide
+    del hint  # the keys decide
     if "prompt_tokens" in usage or "completion_tokens" in usage:
         return True
-    return "total_tokens" in usage and not {"input_tokens", "output_tokens"} & usage.keys()
+    return "total_tokens" in usage and not _OTHERS & usage.keys()
 
 
-def read(usage: Mapping[str, Any]) -> dict[str, int | None]:
+def read(usage: Mapping[str, Any], hint: Hint) -> dict[str, int | None]:
     """Return the counts by their names in TokenUsage."""
+    del hint
     return read_table(usage, _TABLE)

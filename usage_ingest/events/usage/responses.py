@@ -7,6 +7,8 @@ but its input leaves the cache out: it is told by its own keys and never read he
 from collections.abc import Mapping
 from typing import Any, Final
 
+from usage_ingest.events.fields import nested
+from usage_ingest.events.usage.hint import Hint
 from usage_ingest.events.usage.table import Table, read_table
 
 _INPUT: Final = "input_tokens_details"
@@ -44,14 +46,16 @@ _OTHERS: Final = frozenset(
 """Keys of other APIs whose objects also have `input_tokens`."""
 
 
-def matches(usage: Mapping[str, Any], provider: str | None) -> bool:
+def matches(usage: Mapping[str, Any], hint: Hint) -> bool:
     """Whether the object is of this API."""
-    if provider is not None and provider.lower() == "anthropic":
+    if (hint.provider or "").lower() == "anthropic":
         return False
-    named = "input_tokens" in usage or "output_tokens" in usage
-    return named and not _OTHERS & usage.keys()
+    if "input_tokens" not in usage and "output_tokens" not in usage:
+        return False
+    return not _OTHERS & usage.keys() and "thinking_tokens" not in nested(usage, _OUTPUT)
 
 
-def read(usage: Mapping[str, Any]) -> dict[str, int | None]:
+def read(usage: Mapping[str, Any], hint: Hint) -> dict[str, int | None]:
     """Return the counts by their names in TokenUsage."""
+    del hint
     return read_table(usage, _TABLE)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.fields import nested, token_count
+from usage_ingest.record import IMPLAUSIBLE_COUNT
 
 Table = tuple[tuple[str, tuple[str, ...]], ...]
 """(TokenUsage name, keys from the usage object to the count), one row each."""
@@ -17,3 +19,15 @@ def read_table(usage: Mapping[str, Any], table: Table) -> dict[str, int | None]:
         if value is not None:
             found[name] = token_count(value, ".".join(("usage", *keys)))
     return found
+
+
+def add(*counts: int | None) -> int | None:
+    """Add up what was reported; None where nothing was.
+
+    Raises:
+        InvalidEventError: The sum is above 100,000,000.
+    """
+    reported = [count for count in counts if count is not None]
+    if sum(reported) > IMPLAUSIBLE_COUNT:
+        raise InvalidEventError("implausible_count", "usage", "a sum above 100,000,000")
+    return sum(reported) if reported else None
