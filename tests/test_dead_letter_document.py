@@ -39,7 +39,7 @@ def test_a_dead_letter_is_stored_open_with_its_reason_and_place() -> None:
 
     assert document == {
         "id": letter.letter_id,
-        "partitionKey": "2026-11-20|3|4",
+        "partitionKey": "2026-11-20|3|14",
         "type": "dead_letter",
         "state": "open",
         "day": "2026-11-20",
@@ -80,7 +80,7 @@ def test_a_dead_letter_counts_on_the_day_that_its_event_was_enqueued() -> None:
 
 
 def test_dead_letters_of_one_day_and_partition_spread_over_sixteen_shards() -> None:
-    letters = [make_letter(sequence_number=number) for number in range(0, 16_000, 500)]
+    letters = [make_letter(sequence_number=number) for number in range(0, 800, 25)]
 
     keys = {block_of(letter, NOON).cosmos_partition_key for letter in letters}
 
@@ -89,13 +89,19 @@ def test_dead_letters_of_one_day_and_partition_spread_over_sixteen_shards() -> N
     assert without.cosmos_partition_key.startswith("2026-11-20|-|")
 
 
-def test_a_thousand_numbers_share_a_block_whatever_their_reason() -> None:
+def test_fifty_numbers_of_a_minute_share_a_block_whatever_their_reason() -> None:
     """A release between two deliveries may give another reason: the place is counted once."""
-    blocks = {block_of(make_letter(sequence_number=number), NOON) for number in (4000, 4711, 4999)}
+    blocks = {block_of(make_letter(sequence_number=number), NOON) for number in (4000, 4011, 4049)}
 
     assert len(blocks) == 1
     assert block_of(letter_of("text", sequence_number=4000), NOON) in blocks
-    assert block_of(make_letter(sequence_number=5000), NOON) not in blocks
+    assert block_of(make_letter(sequence_number=4050), NOON) not in blocks
+
+
+def test_the_same_number_of_a_recreated_hub_is_another_place() -> None:
+    later = make_letter(sequence_number=4000, enqueued_time=NOON + timedelta(minutes=3))
+
+    assert block_of(later, NOON) != block_of(make_letter(sequence_number=4000), NOON)
 
 
 def test_without_a_sequence_number_a_dead_letter_has_a_block_of_its_own() -> None:
@@ -106,9 +112,9 @@ def test_without_a_sequence_number_a_dead_letter_has_a_block_of_its_own() -> Non
 
 
 def test_golden_ids_of_blocks_and_counts() -> None:
-    block = Block("2026-11-20", "contoso", "usage", "3", 4)
+    block = Block("2026-11-20", "12:00", "contoso", "usage", "3", 4)
 
-    assert block.document_id == "6260c9c613098a65c0d7fa22280b3938"
+    assert block.document_id == "44f827ec408d8741803a7e3de94609b0"
     assert replace(block, number=20).cosmos_partition_key == "2026-11-20|3|4"
     assert counts_id("2026-11-20|3|5") == "3c9420557a0f6a59bb24089653cd349c"
 
@@ -135,7 +141,7 @@ def test_places_fold_into_ranges(places: list[tuple[int, int]], ranges: list[lis
 def test_ranges_hold_exactly_the_places_that_were_folded(
     some: set[tuple[int, int]], others: set[tuple[int, int]]
 ) -> None:
-    block = Block("2026-11-20", "contoso", "usage", "3", 0)
+    block = Block("2026-11-20", "12:00", "contoso", "usage", "3", 0)
     places = {"bad_count": some, "too_old": others}
 
     document = orjson.loads(orjson.dumps(block_document(block, places, NOON, 90)))
@@ -144,13 +150,14 @@ def test_ranges_hold_exactly_the_places_that_were_folded(
 
 
 def test_a_block_lists_its_places_by_reason() -> None:
-    block = Block("2026-11-20", "contoso", "usage", "3", 4)
+    block = Block("2026-11-20", "12:00", "contoso", "usage", "3", 4)
 
     assert block_document(block, {"bad_count": [(4711, 0), (4712, 0)]}, NOON, 90) == {
         "id": block.document_id,
         "partitionKey": "2026-11-20|3|4",
         "type": "dead_letter_block",
         "day": "2026-11-20",
+        "minute": "12:00",
         "namespace": "contoso",
         "hub": "usage",
         "partition_id": "3",

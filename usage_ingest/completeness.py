@@ -60,6 +60,13 @@ class _Span:
             return False
         return checked is None or now - checked > CHECK_PATIENCE
 
+    def cut_off(self, progress: Progress) -> bool:
+        """Whether events of the span may have gone with a hub that was recreated."""
+        noticed, marked = progress.archived_at, progress.mark_time
+        if not progress.archived or noticed is None:
+            return False
+        return (marked is None or marked < self.end) and noticed >= self.start
+
     def unplaced(self, progress: Progress) -> bool:
         """Whether it notes batches without a partition id that came in the span."""
         first, last = progress.mark_time, progress.checked_at
@@ -128,7 +135,8 @@ def completeness(
         "lost_gaps": hub["lost_gaps"],
         "dead_letters": dead_letters.open.total(),
         "lag": any(span.lags(each) for each in _live(progress)),
-        "progress_unknown": not _live(progress) or any(map(span.unplaced, progress)),
+        "progress_unknown": _unwatched(progress) or any(map(span.unplaced, progress)),
+        "hub_recreated": any(map(span.cut_off, progress)),
         "awaiting_metrics": counted.requests_awaiting_metrics,
         "not_checked_lately": any(span.unchecked(each, now) for each in _live(progress)),
     }
@@ -171,6 +179,13 @@ def _event_hub(span: _Span, progress: Sequence[Progress]) -> dict[str, Any]:
         "gap_events_open": sum(gap["events"] for gap in gaps["open_gaps"]),
         "gap_events_lost": sum(gap["events"] for gap in gaps["lost_gaps"]),
     }
+
+
+def _unwatched(progress: Iterable[Progress]) -> bool:
+    """Whether a partition has no progress yet: nobody knows what it holds."""
+    live = _live(progress)
+    expected = max((each.hub_partitions or 0 for each in live), default=0)
+    return not live or len(live) < expected
 
 
 def _live(progress: Iterable[Progress]) -> list[Progress]:

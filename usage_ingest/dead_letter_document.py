@@ -1,7 +1,7 @@
 """Dead letter <-> Cosmos document, and the counts beside it: spells their stored fields. Pure.
 
 Partition key: `<day>|<hub partition>|<0-15>`; the day is that of the enqueued time. For every
-1,000 sequence numbers a block document lists, by reason, the places whose dead letters have been
+50 sequence numbers a block document lists, by reason, the places whose dead letters have been
 counted: it is written under its ETag in one batch with them, so however a redelivery is cut, each
 counts once. Of one reason the first hundred of a received batch have documents of their own; of
 the rest the block's ranges tell: a bad rollout cannot fill the store.
@@ -22,7 +22,7 @@ BODY_TYPE: Final = "dead_letter_body"
 COUNTS_TYPE: Final = "counts"
 RAW_TTL_DAYS: Final = 3
 _SHARDS: Final = 16
-_BLOCK: Final = 1_000
+_BLOCK: Final = 50  # times 2,000 elements: the places of a block fit into one document
 
 Spot = tuple[int, int]
 """A sequence number and the index of an element in that event."""
@@ -30,9 +30,13 @@ Spot = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A thousand sequence numbers of a hub partition, on one day of enqueued times."""
+    """Fifty sequence numbers of a hub partition, enqueued in one minute.
+
+    A hub that is recreated gives the same numbers again, but not in the same minute.
+    """
 
     day: str
+    minute: str
     namespace: str
     hub: str
     partition_id: str
@@ -41,8 +45,8 @@ class Block:
     @property
     def document_id(self) -> str:
         """The id of the block's document."""
-        place = (self.day, self.namespace, self.hub, self.partition_id, self.number)
-        return digest("dead-letter-block", *place)
+        time, hub = (self.day, self.minute), (self.namespace, self.hub, self.partition_id)
+        return digest("dead-letter-block", *time, *hub, self.number)
 
     @property
     def cosmos_partition_key(self) -> str:
@@ -53,12 +57,13 @@ class Block:
 def block_of(letter: DeadLetter, now: datetime) -> Block:
     """Return the block that a dead letter falls into; without a number it has one of its own."""
     hub = letter.coordinates
-    day = (hub.enqueued_time or now).date().isoformat()
+    enqueued = hub.enqueued_time or now
+    day, minute = enqueued.date().isoformat(), enqueued.strftime("%H:%M")
     if hub.sequence_number is None:
         number = int(letter.letter_id[:12], 16)
     else:
         number = hub.sequence_number // _BLOCK
-    return Block(day, hub.namespace, hub.hub, hub.partition_id or "-", number)
+    return Block(day, minute, hub.namespace, hub.hub, hub.partition_id or "-", number)
 
 
 def spot_of(letter: DeadLetter) -> Spot:
@@ -110,7 +115,7 @@ def block_document(
     """Return the block's document.
 
     Args:
-        block: Which thousand.
+        block: Which numbers.
         places: By reason, every place that has been counted.
         now: The moment of writing.
         ttl_days: How long the document is kept from now on.
@@ -120,6 +125,7 @@ def block_document(
         "partitionKey": block.cosmos_partition_key,
         "type": BLOCK_TYPE,
         "day": block.day,
+        "minute": block.minute,
         "namespace": block.namespace,
         "hub": block.hub,
         "partition_id": block.partition_id,

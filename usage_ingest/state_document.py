@@ -58,6 +58,8 @@ def progress_of(document: Mapping[str, Any]) -> Progress:
         tail=tail
         and Tail(tail["mark"], tail["last"], time_of(tail["time"]), time_of(tail["seen_at"])),
         checked_at=_time(document, "checked_at"),
+        archived_at=_time(document, "archived_at"),
+        hub_partitions=document.get("hub_partitions"),
         etag=document.get("_etag"),
     )
 

@@ -379,3 +379,77 @@ async def test_a_malformed_connection_string_is_a_deployment_error(stack: Stack)
 
     with pytest.raises(ConfigError, match="EventHubConnection"):
         await close_gaps(app.ingest, RETENTION_DAYS)
+
+
+async def test_dead_letters_of_a_recreated_hub_are_counted_again(
+    stack: Stack, hub: FakeHub
+) -> None:
+    """The same numbers, enqueued later, are other events."""
+    app = stack.start(reader=hub)
+    fill(hub, [b"bad", b"bad"])
+    await deliver(app, hub, 0, 1)
+    hub.events["0"] = [
+        ReceivedEvent(b"worse", each.sequence_number, NOON + timedelta(hours=1))
+        for each in hub.events["0"]
+    ]
+
+    await deliver(app, hub, 0, 1)
+
+    counts = await stack.documents("dead-letters", type="counts")
+    assert sum(each["open_not_json"] for each in counts) == 4
+
+
+async def test_a_stale_instance_does_not_overwrite_what_was_archived(
+    stack: Stack, hub: FakeHub
+) -> None:
+    stale, app = stack.start(reader=hub), stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(10)])
+    await deliver(stale, hub, 0, 2)
+    await deliver(app, hub, 7, 9)
+    hub.events["0"].clear()
+    fill(hub, [make_event() for _ in range(3)])
+    hub.events["0"] = [
+        ReceivedEvent(each.body, each.sequence_number, NOON + timedelta(hours=1))
+        for each in hub.events["0"]
+    ]
+    await deliver(app, hub, 0, 0)
+
+    await deliver(stale, hub, 1, 2)
+
+    (archived,) = [each for each in await app.progress.all() if each.archived]
+    assert [(gap.first, gap.last) for gap in archived.lost_gaps] == [(3, 6)]
+    assert (await progress_of(app)).generation == 2
+
+
+async def test_a_partition_that_was_never_looked_at_makes_no_total_complete(
+    stack: Stack,
+) -> None:
+    class HalfHub(FakeHub):
+        async def properties(self, partition_id: str) -> PartitionProperties:
+            if partition_id == "1":
+                raise TransientError("partition 1 does not answer")
+            return await super().properties(partition_id)
+
+    app = stack.start(reader=HalfHub())
+    query = parse_query({"start_date": "2026-11-20"}, NOON.date(), ())
+
+    with pytest.raises(TransientError):
+        await close_gaps(app.ingest, RETENTION_DAYS)
+    summary = await summarise(query, app.reports, app.progress, NOON)
+
+    assert "progress_unknown" in summary["completeness"]["incomplete_because"]
+
+
+async def test_a_recreated_hub_is_told_of_in_the_days_that_it_may_lack(
+    stack: Stack, hub: FakeHub
+) -> None:
+    app = stack.start(reader=hub)
+    fill(hub, [make_event() for _ in range(10)])
+    await deliver(app, hub, 0, 9)
+    hub.events["0"].clear()
+    await close_gaps(app.ingest, RETENTION_DAYS)
+
+    day = {"start_date": "2026-11-20", "end_date": "2026-11-20"}
+    summary = await summarise(parse_query(day, NOON.date(), ()), app.reports, app.progress, NOON)
+
+    assert "hub_recreated" in summary["completeness"]["incomplete_because"]

@@ -392,3 +392,32 @@ def test_every_field_that_a_shape_reads_is_a_field_of_the_record(
         return
     assert set(call.fields) <= set(UsageRecord.__slots__)
     assert not {name for name, value in call.fields.items() if value == ""}
+
+
+@pytest.mark.parametrize(
+    ("counts", "target", "expected"),
+    [
+        pytest.param((1, 0, 5120), "response", {"total_tokens": 5120}, id="responses"),
+        pytest.param((1, 0, 4200), "NA", {"total_tokens": 4200}, id="images"),
+        pytest.param((1, 0, 1), "response", None, id="responses-without-usage"),
+        pytest.param(
+            (1, 0, 1),
+            "list",
+            {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1},
+            id="an-embedding-of-one-token",
+        ),
+    ],
+)
+def test_a_default_count_of_ai_hub_is_no_count(
+    counts: tuple[int, int, int], target: str, expected: dict[str, int] | None
+) -> None:
+    """The Responses API and images have a total only; each default stands for itself."""
+    prompt, response, total = counts
+
+    call = read_element(
+        make_ai_hub_event(
+            targetService=target, promptTokens=prompt, responseTokens=response, totalTokens=total
+        )
+    )
+
+    assert call.usage == expected

@@ -13,7 +13,7 @@ from azure.cosmos.exceptions import (
 )
 
 from usage_ingest.adapters.cosmos import STATE, Cosmos
-from usage_ingest.errors import ConflictError
+from usage_ingest.errors import ConflictError, TransientError
 from usage_ingest.events.progress import Progress
 from usage_ingest.identity import BEGINNING, NOTICE_DAYS, DatedValue, Identity
 from usage_ingest.ports import Clock
@@ -119,6 +119,8 @@ class CosmosIdentityStore:
             if self._hmac_key_ids and "hmac_key" not in identity.values:
                 await self._record_first_key(self._hmac_key_ids[0])
                 identity = await self._read()
+                if "hmac_key" not in identity.values:
+                    raise TransientError("the first HMAC key is not to be read yet")
             self._kept, self._read_at = identity, time.monotonic()
         return self._kept
 

@@ -13,7 +13,7 @@ import orjson
 from usage_ingest.errors import InvalidEventError
 
 MAX_DEPTH: Final = 64
-MAX_ELEMENTS: Final = 4_000
+MAX_ELEMENTS: Final = 2_000
 """More elements than records could fit into the largest event (1 MB) are no usage events."""
 _BOM: Final = b"\xef\xbb\xbf"
 _OPEN: Final = {"{": "}", "[": "]"}

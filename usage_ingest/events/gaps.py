@@ -4,9 +4,10 @@ Looks at every partition of the hub: notes its end, turns a tail that stands sti
 moves what retention deleted to the lost gaps, and re-reads the open ones. Idempotent.
 """
 
+import random
 from collections.abc import Awaitable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -52,12 +53,13 @@ async def close_gaps(ingest: Ingest, retention_days: int) -> GapOutcome:
     if await keeper.unknown_partition_since(oldest):
         telemetry.alarm("partition_unknown", hub=keeper.reader.hub, text="gaps are not watched")
         return GapOutcome()
-    partitions = _turned(await keeper.reader.partition_ids(), ingest.clock.now())
+    partitions = await keeper.reader.partition_ids()
+    random.shuffle(partitions)  # none waits for the same others for ever
     run = _Run(ingest, ingest.clock.now() + TIME_FOR_GAPS)
     for partition_id in partitions:
-        await run.attempt(run.watch(partition_id))
-    for partition_id, gap in list(run.gaps):
-        await run.attempt(run.close(partition_id, gap))
+        await run.attempt(run.watch(partition_id, len(partitions)))
+    for seen, gap in list(run.gaps):
+        await run.attempt(run.close(seen, gap))
     left = [await keeper.known(each) for each in partitions] if not run.failed else []
     outcome = GapOutcome(
         len(partitions),
@@ -71,12 +73,6 @@ async def close_gaps(ingest: Ingest, retention_days: int) -> GapOutcome:
     return outcome
 
 
-def _turned(partition_ids: list[str], now: datetime) -> list[str]:
-    """Begin with another partition each minute: none waits for the others for ever."""
-    first = int(now.timestamp() // 60) % max(1, len(partition_ids))
-    return partition_ids[first:] + partition_ids[:first]
-
-
 @dataclass(slots=True)
 class _Run:
     """One run over the hub; what fails in one partition keeps no other from its turn."""
@@ -84,7 +80,7 @@ class _Run:
     ingest: Ingest
     ends_at: datetime
     stored: int = 0
-    gaps: list[tuple[str, Gap]] = field(default_factory=list)
+    gaps: list[tuple[Progress, Gap]] = field(default_factory=list)
     failed: list[TransientError] = field(default_factory=list)
 
     async def attempt(self, step: Awaitable[None]) -> None:
@@ -95,14 +91,14 @@ class _Run:
             telemetry.event("gap_step_failed", text=str(error))
             self.failed.append(error)
 
-    async def watch(self, partition_id: str) -> None:
+    async def watch(self, partition_id: str, partitions: int) -> None:
         """Look at the partition's end, and list its open gaps."""
-        seen = await _watch(self.ingest, partition_id)
-        self.gaps.extend((partition_id, gap) for gap in seen.open_gaps)
+        seen = await _watch(self.ingest, partition_id, partitions)
+        self.gaps.extend((seen, gap) for gap in seen.open_gaps)
 
-    async def close(self, partition_id: str, gap: Gap) -> None:
+    async def close(self, seen: Progress, gap: Gap) -> None:
         """Re-read one gap while there is time; what was returned leaves it."""
-        keeper, expected = self.ingest.progress, gap.first
+        keeper, expected, partition_id = self.ingest.progress, gap.first, seen.partition_id
         if self.ingest.clock.now() >= self.ends_at:
             return
         async with aclosing(keeper.reader.read(partition_id, gap.first, gap.last)) as batches:
@@ -114,13 +110,13 @@ class _Run:
                     self.stored += outcome.stored
                     telemetry.count("gap_records_stored", outcome.stored)
                 reached = min(max(numbers), gap.last)
-                await _settle(self.ingest, partition_id, expected, min(numbers), reached)
+                await _settle(self.ingest, seen, expected, min(numbers), reached)
                 expected = reached + 1
                 if self.ingest.clock.now() >= self.ends_at:
                     return
 
 
-async def _watch(ingest: Ingest, partition_id: str) -> Progress:
+async def _watch(ingest: Ingest, partition_id: str, partitions: int) -> Progress:
     """Write down what the hub says of the partition."""
     keeper = ingest.progress
     # The mark is read before the hub is asked: one that moved meanwhile would look like a new
@@ -134,7 +130,7 @@ async def _watch(ingest: Ingest, partition_id: str) -> Progress:
             known = await keeper.new_generation(known)
         now = ingest.clock.now()
         seen = watched(known, hub.last_enqueued, hub.last_enqueued_time, now)
-        return lost_before(seen, hub.beginning, now)
+        return replace(lost_before(seen, hub.beginning, now), hub_partitions=partitions)
 
     await keeper.known(partition_id, fresh=True)
     before, after = await keeper.change(partition_id, step)
@@ -143,18 +139,20 @@ async def _watch(ingest: Ingest, partition_id: str) -> Progress:
 
 
 async def _settle(
-    ingest: Ingest, partition_id: str, expected: int, returned: int, reached: int
+    ingest: Ingest, seen: Progress, expected: int, returned: int, reached: int
 ) -> None:
-    """Take what was expected to reached out of the gap.
+    """Take what was expected to reached out of the gap, in the generation that it was seen in.
 
     What was returned is stored. What is absent before it never was, unless retention took it
     meanwhile: then it is lost.
     """
-    beginning = 0
+    beginning, partition_id = 0, seen.partition_id
     if returned > expected:
         beginning = (await ingest.progress.reader.properties(partition_id)).beginning
 
     async def step(known: Progress) -> Progress:
+        if known.generation != seen.generation:
+            return known  # the numbers are those of another hub by now
         rest = without(known, returned, reached)
         return without(lost_before(rest, beginning, ingest.clock.now()), expected, reached)
 

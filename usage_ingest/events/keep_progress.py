@@ -56,13 +56,19 @@ class ProgressKeeper:
         raise TransientError(f"partition {partition_id}: its progress is contended")
 
     async def new_generation(self, over: Progress) -> Progress:
-        """Archive the progress of a recreated hub; return the new one, not yet written."""
-        properties = await self.reader.properties(over.partition_id)
-        archived, fresh = next_generation(over, properties.beginning, self.clock.now())
+        """Archive the progress of a recreated hub; return the new one, not yet written.
+
+        Somebody else may have noticed first: then theirs is returned.
+        """
+        known = await self.known(over.partition_id, fresh=True)
+        if known.generation != over.generation:
+            return known
+        properties = await self.reader.properties(known.partition_id)
+        archived, fresh = next_generation(known, properties.beginning, self.clock.now())
         await self.store.archive(archived)
         telemetry.count("hubs_recreated")
         telemetry.alarm(
-            "hub_recreated", partition_id=over.partition_id, generation=fresh.generation
+            "hub_recreated", partition_id=known.partition_id, generation=fresh.generation
         )
         return fresh
 

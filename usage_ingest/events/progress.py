@@ -56,7 +56,8 @@ class Progress:
 
     `mark_time` is the latest enqueued time up to the mark, None before the first event.
     `generation` counts how often the
-    hub was recreated; `archived` marks a generation that is over.
+    hub was recreated; `archived` marks a generation that is over: what it enqueued between its
+    mark and `archived_at` may be lost. `hub_partitions` is how many the hub had at the last look.
     """
 
     namespace: str
@@ -64,6 +65,7 @@ class Progress:
     partition_id: str
     generation: int = 1
     archived: bool = False
+    archived_at: datetime | None = None
     stored_through: int
     mark_time: datetime | None
     open_gaps: tuple[Gap, ...] = ()
@@ -72,6 +74,7 @@ class Progress:
     last_enqueued_time: datetime | None = None
     tail: "Tail | None" = None
     checked_at: datetime | None = None
+    hub_partitions: int | None = None
     etag: str | None = None
 
     @property
@@ -219,7 +222,12 @@ def next_generation(progress: Progress, beginning: int, now: datetime) -> tuple[
         )
         rest = (*rest, tail)
     archived = replace(
-        progress, archived=True, open_gaps=(), lost_gaps=(*progress.lost_gaps, *rest), tail=None
+        progress,
+        archived=True,
+        archived_at=now,
+        open_gaps=(),
+        lost_gaps=merged((*progress.lost_gaps, *rest)),
+        tail=None,
     )
     fresh = Progress(
         namespace=progress.namespace,

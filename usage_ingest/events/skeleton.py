@@ -47,6 +47,7 @@ _COUNTS: Final = frozenset(
     status latency_ms response_created
     """.split()
 )
+_SECRET: Final = re.compile("key|secret|password|authorization|credential")
 _EXACT: Final = 2**53
 _COUNT: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,6})?")
 
@@ -83,7 +84,8 @@ def _kept(walk: _Walk, value: object, key: str, level: int) -> Any:  # noqa: ANN
     walk.nodes += 1
     if walk.nodes > MAX_NODES or level > MAX_LEVELS:
         return walk.withhold({"~": "left out"})
-    if key.lower() in _CONTENT and not isinstance(value, str | bool | None):
+    secret = _SECRET.search(key.lower()) is not None
+    if (secret or key.lower() in _CONTENT) and not isinstance(value, str | bool | None):
         return _withheld_content(walk, value)
     if isinstance(value, Mapping):
         return _kept_object(walk, value, level)

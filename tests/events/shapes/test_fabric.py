@@ -54,6 +54,7 @@ def test_every_field_of_a_fabric_event_is_read() -> None:
         created=1795175998,
         usage=body["usage"],
         streaming=False,
+        status=200,
         caller_key="a caller's key",
     )
     assert "a caller's key" not in repr(call)
@@ -97,11 +98,13 @@ def test_a_call_was_streamed_when_its_bodies_say_so(
     ],
     ids=["cut", "html", "empty", "null", "number", "stream-without-usage"],
 )
-def test_a_body_without_usage_is_a_call_without_usage(response: object) -> None:
-    """Not awaiting_metrics: that needs a status, and this gateway sends none."""
-    record = record_of(make_fabric_event(STREAMED, Response=response))
+def test_a_streamed_call_without_usage_has_tokens_that_nobody_knows(response: object) -> None:
+    """Awaiting metrics, not none: its day is not complete. Only answers with 200 are written."""
+    streamed = record_of(make_fabric_event(STREAMED, Response=response))
+    whole = record_of(make_fabric_event(STREAMED | {"stream": False}, Response="{}"))
 
-    assert (record.usage_state, record.status) == (UsageState.NONE, None)
+    assert (streamed.usage_state, streamed.status) == (UsageState.AWAITING_METRICS, 200)
+    assert whole.usage_state is UsageState.NONE
 
 
 def test_all_polls_of_a_background_response_are_one_record() -> None:
@@ -125,12 +128,13 @@ def test_a_stored_response_that_is_fetched_is_a_read_back() -> None:
     assert created.usage_state is UsageState.REPORTED
 
 
-@pytest.mark.parametrize(
-    "event",
-    [make_fabric_event(""), make_fabric_event(Request=None, Response=json.dumps(response_of()))],
-    ids=["chat-without-a-request", "request-left-out"],
-)
-def test_other_calls_whose_request_was_not_written_keep_their_usage(event: dict[str, Any]) -> None:
+def test_a_stored_chat_completion_that_is_fetched_is_a_read_back_too() -> None:
+    assert record_of(make_fabric_event("")).flags == (Flag.READ_BACK,)
+
+
+def test_a_call_whose_request_was_left_out_keeps_its_usage() -> None:
+    event = make_fabric_event(Request=None, Response=json.dumps(response_of()))
+
     assert record_of(event).usage_state is UsageState.REPORTED
 
 

@@ -2,7 +2,9 @@
 
 Written by its fragments frag-openai-usage (the response's id, object and model) and frag-ai-usage
 (other AI services: an id of its own making). Its counts default to 1/0/1, which says nothing
-where model or object is "NA". Its times are culture-formatted texts without a zone.
+where model or object is "NA". Each stands for itself: the Responses API and images have a total
+only, so 1/0/5120 is a total of 5,120 and nothing else. Its times are culture-formatted texts
+without a zone.
 
 Its branch citadel meters all calls by a metric and writes no event of another form; what it adds
 are the rows of its export (`id` "llm-...", `customDimension1`), refused like those of the
@@ -58,7 +60,7 @@ def read(element: Mapping[str, Any]) -> Call:
     fields: dict[str, Any] = {name: known_text(element.get(key)) for name, key in _FIELDS}
     fields["product_id"] = fields["product_name"]
     fields["response_id"] = text(response_id)
-    known = bool(fields["response_model"] and fields["object"])
+    known = bool(fields["response_model"] and fields["object"] not in (None, "response"))
     fields["api_kind"] = api_kind(fields["object"], fields["response_model"])
     return Call(
         shape="ai_hub",
@@ -85,6 +87,8 @@ def _usage(element: Mapping[str, Any], *, known: bool) -> dict[str, int] | None:
         token_count(_count(element["responseTokens"]), "responseTokens"),
         token_count(_count(element["totalTokens"]), "totalTokens"),
     )
+    if counts[:2] == _DEFAULTS[:2] and counts[2] != _DEFAULTS[2]:
+        return None if counts[2] is None else {"total_tokens": counts[2]}
     if counts == _DEFAULTS and not known:
         return None
     names = ("prompt_tokens", "completion_tokens", "total_tokens")

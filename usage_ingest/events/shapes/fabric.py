@@ -1,6 +1,6 @@
 """howardginsburg/AIAsAService: the caller's live key, and both bodies as text. Pure.
 
-Written for answers with 200 only; the status itself is not in the event. Of the request its model
+Written for answers with 200 only. Of the request its model
 (which names the deployment) and whether it streams are read, of the response its names and its
 usage; their other text is never kept. The key's keyed hash stands for the subscription.
 """
@@ -17,6 +17,7 @@ from usage_ingest.events.kinds import api_kind
 from usage_ingest.events.stand_ins import known_time
 
 _MARKS: Final = frozenset({"AppSubscriptionKey", "Request", "Response"})
+_STATUS: Final = 200  # nothing else is written
 
 
 def matches(element: Mapping[str, Any]) -> bool:
@@ -46,7 +47,8 @@ def read(element: Mapping[str, Any]) -> Call:
         usage=response.usage,
         streaming=_streaming(request, response),
         background=flag(response.background),
-        method=_method(element["Request"], fields["object"]),
+        method=_method(element["Request"]),
+        status=_STATUS,
         caller_key=raw_id(element["AppSubscriptionKey"]),
         images=response.images,
         usage_apart=response.usage_apart,
@@ -73,6 +75,6 @@ def _streaming(request: Mapping[str, Any], response: Body) -> bool | None:
     return flag(request.get("stream") or False) if request else None
 
 
-def _method(request: object, answered: str | None) -> str | None:
+def _method(request: object) -> str | None:
     """Return GET for a stored response that was fetched: only a GET has an empty body."""
-    return "GET" if request == "" and answered == "response" else None
+    return "GET" if request == "" else None
