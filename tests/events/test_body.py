@@ -267,3 +267,14 @@ beginnings = ("", "data: ", "data: {", "event: a\ndata: ", '{"usage": ', "[", '[
 @given(any_text, st.sampled_from(beginnings))
 def test_any_text_is_read(written: str, before: str) -> None:
     assert isinstance(read_body(before + written), Body)
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [{"svg_usage": {"input_tokens": 3}}, {"tool_usage": {"image_gen": {"input_tokens": 3}}}],
+)
+def test_usage_of_a_second_model_is_told_of(apart: dict[str, Any]) -> None:
+    body = read_body(json.dumps({"object": "response", "usage": {"input_tokens": 5}} | apart))
+
+    assert body.usage_apart
+    assert body.usage == {"input_tokens": 5}

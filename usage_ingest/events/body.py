@@ -55,7 +55,8 @@ def read_body(written: str) -> Body:
         return Body(cut=parsed is None and written.startswith(("{", "[")))
     response = _response(parsed)
     found = _body(_names(response), _usage(response))
-    return replace(found, images=_images(parsed), usage_apart=bool(nested(parsed, "svg_usage")))
+    apart = nested(parsed, "svg_usage") or nested(parsed, "tool_usage", "image_gen")
+    return replace(found, images=_images(parsed), usage_apart=bool(apart))
 
 
 @dataclass(slots=True)
