@@ -1,6 +1,6 @@
 """Plans one transactional batch: ledger documents first, then what their rollups gain. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -128,14 +128,18 @@ class Plan:
         return self.existing[rollup]
 
 
-def planned(entries: Sequence[Entry], place: Place) -> list[Plan]:
-    """Fill batches, in order, as full as a batch may be."""
-    plans = [Plan(place)]
+def planned(entries: Iterable[Entry], place: Place) -> Iterator[Plan]:
+    """Yield batches, in order, as full as a batch may be.
+
+    Each is planned when it is asked for: what the one before created is known by then.
+    """
+    plan = Plan(place)
     for entry in entries:
-        if plans[-1].size() > MAX_OPERATIONS - _most_operations(entry):
-            plans.append(Plan(place))
-        plans[-1].add(entry)
-    return plans
+        if plan.size() > MAX_OPERATIONS - _most_operations(entry):
+            yield plan
+            plan = Plan(place)
+        plan.add(entry)
+    yield plan
 
 
 def _most_operations(entry: Entry) -> int:

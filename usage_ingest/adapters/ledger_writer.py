@@ -66,15 +66,12 @@ class LedgerWriter:
             TransientError: The store is busy, or others keep writing first.
             ConfigError: The store refuses this deployment.
         """
-        for plan in planned([Entry(record) for record in records], self._place):
-            await self._commit(plan.entries)
+        for plan in planned((Entry(record) for record in records), self._place):
+            await self._commit(plan)
 
-    async def _commit(self, entries: list[Entry]) -> None:
+    async def _commit(self, plan: Plan) -> None:
         rounds = switches = 0
-        while entries:
-            plan = Plan(self._place)
-            for entry in entries:
-                plan.add(entry)
+        while entries := plan.entries:
             failed = await self._attempt(plan)
             if failed is None:
                 return
@@ -95,6 +92,13 @@ class LedgerWriter:
                 raise TransientError(
                     f"{self._place.cosmos_partition_key}: a record is contended ({status})"
                 )
+            plan = self._plan(entries)
+
+    def _plan(self, entries: list[Entry]) -> Plan:
+        plan = Plan(self._place)
+        for entry in entries:
+            plan.add(entry)
+        return plan
 
     async def _attempt(self, plan: Plan) -> Refusal | None:
         key = self._place.cosmos_partition_key
@@ -121,8 +125,8 @@ class LedgerWriter:
             self._tally.too_large.append(entries[0].record)
             return
         middle = len(entries) // 2
-        await self._commit(entries[:middle])
-        await self._commit(entries[middle:])
+        await self._commit(self._plan(entries[:middle]))
+        await self._commit(self._plan(entries[middle:]))
 
     async def _switch(self, plan: Plan, index: int, status: int, switches: int) -> None:
         """Create the rollup that a patch did not find; patch the one that is there already."""
