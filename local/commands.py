@@ -18,6 +18,7 @@ from usage_ingest.adapters.cosmos import Cosmos
 from usage_ingest.adapters.credentials import Credentials
 from usage_ingest.containers import CONTAINERS
 from usage_ingest.settings import Settings, load_settings
+from usage_ingest.wiring import connected
 
 _AT_ONCE = 500
 
@@ -73,12 +74,7 @@ def lines_of(files: Sequence[str]) -> Iterator[Sent]:
 async def show_containers(settings: Mapping[str, str], name: str | None, limit: int) -> None:
     """Print how many documents of which type each container holds, or the documents of one."""
     chosen, credentials = load_settings(settings), Credentials()
-    key = chosen.cosmos_key
-    cosmos = Cosmos(
-        chosen.cosmos_endpoint,
-        key.get_secret_value() if key else credentials.default(),
-        chosen.cosmos_database,
-    )
+    cosmos = connected(chosen, credentials)
     try:
         if name is None:
             for container in CONTAINERS:

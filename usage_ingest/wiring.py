@@ -7,12 +7,17 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from usage_ingest.events.ingest import Ingest
 from usage_ingest.events.keep_progress import ProgressKeeper
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.ports import Clock, HubReader, ProgressStore, ReportReader
 from usage_ingest.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from usage_ingest.adapters.cosmos import Cosmos, Patience
+    from usage_ingest.adapters.credentials import Credentials
 
 
 class SystemClock:
@@ -50,7 +55,7 @@ def build(
         reader: Another reader of the hub, in tests.
         patience_seconds: How long a busy store is waited for before the host is to retry.
     """
-    from usage_ingest.adapters.cosmos import Cosmos, Patience
+    from usage_ingest.adapters.cosmos import Patience
     from usage_ingest.adapters.cosmos_dead_letters import CosmosDeadLetters
     from usage_ingest.adapters.cosmos_ledger import CosmosLedger
     from usage_ingest.adapters.cosmos_reports import CosmosReportReader
@@ -60,13 +65,7 @@ def build(
 
     credentials = Credentials()
     clock = clock or SystemClock()
-    key = settings.cosmos_key
-    cosmos = Cosmos(
-        settings.cosmos_endpoint,
-        key.get_secret_value() if key else credentials.default(),
-        settings.cosmos_database,
-        Patience(patience_seconds),
-    )
+    cosmos = connected(settings, credentials, Patience(patience_seconds))
     connection = settings.event_hub_connection
     reader = reader or EventHubReader(
         settings.event_hub_name,
@@ -101,6 +100,17 @@ def build(
         reader=reader,
         close=close,
     )
+
+
+def connected(
+    settings: Settings, credentials: "Credentials", patience: "Patience | None" = None
+) -> "Cosmos":
+    """Return the database of the settings: with the key of a local endpoint, else the identity."""
+    from usage_ingest.adapters.cosmos import Cosmos
+
+    key = settings.cosmos_key
+    credential = key.get_secret_value() if key else credentials.default()
+    return Cosmos(settings.cosmos_endpoint, credential, settings.cosmos_database, patience)
 
 
 def _privacy(settings: Settings) -> Privacy:
