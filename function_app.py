@@ -63,20 +63,32 @@ async def close_gaps(timer: func.TimerRequest) -> None:
     await close(running.ingest, running.settings.event_hub_retention_days)
 
 
+@app.function_name("collect_streaming_metrics")
+@app.timer_trigger(arg_name="timer", schedule="%METRICS_SCHEDULE%", run_on_startup=False)
+async def collect_streaming_metrics(timer: func.TimerRequest) -> None:
+    """Collect what APIM measured of streamed requests since the last run."""
+    from usage_ingest import wiring
+
+    del timer  # the watermark says where to go on, however late it is
+    async with wiring.collecting(wiring.running()) as collect:
+        await collect.run()
+
+
 @app.function_name("usage_summary")
 @app.route(route="v1/usage/summary", methods=["GET"])
 async def usage_summary(req: func.HttpRequest) -> func.HttpResponse:
     """Answer what was used, by whom, and what that covers."""
     from usage_ingest import wiring
     from usage_ingest.errors import UsageIngestError
-    from usage_ingest.summary import is_complete, summarise, to_csv
+    from usage_ingest.summary import is_complete, summarise
+    from usage_ingest.summary_csv import to_csv
     from usage_ingest.summary_query import parse_query
 
     try:
         running = wiring.running()
         now = running.clock.now()
         query = parse_query(req.params, now.date(), running.settings.rollup_tags)
-        summary = await summarise(query, running.reports, running.progress, now)
+        summary = await summarise(query, running.reports, now)
     except UsageIngestError as error:
         return _problem(error)
     headers = {"X-Usage-Complete": "true" if is_complete(summary) else "false"}
@@ -94,7 +106,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 
     del req
     try:
-        await wiring.running().reports.check()
+        await wiring.running().reports.reader.check()
     except UsageIngestError:
         return _json({"status": "not ok"}, status=503, headers=_RETRY)
     return _json({"status": "ok"})
@@ -113,7 +125,6 @@ async def status(req: func.HttpRequest) -> func.HttpResponse:
         running = wiring.running()
         found = await read_status(
             running.reports,
-            running.progress,
             running.reader,
             running.clock,
             running.settings.dead_letter_ttl_days,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local.event_hubs import HubSpec
-from usage_ingest.settings import CONNECTION
+from usage_ingest.event_settings import CONNECTION
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "usage-ingest"

@@ -72,7 +72,7 @@ def _counted() -> str:
 
 async def _partitions() -> str:
     try:
-        partitions = await wiring.running().progress.all()
+        partitions = await wiring.running().reports.progress.all()
     except UsageIngestError as error:
         return f"store: {error}"
     lags = [each.lag for each in partitions if not each.archived]

@@ -91,6 +91,7 @@ def make_environment(connection: str, endpoint: str, key: str) -> dict[str, str]
         "EVENT_HUB_CONSUMER_GROUP": "functions",
         "EVENT_HUB_REREAD_CONSUMER_GROUP": "reread",
         "CLOSE_GAPS_SCHEDULE": "0 */5 * * * *",
+        "METRICS_SCHEDULE": "0 */15 * * * *",
         "COSMOS_ENDPOINT": endpoint,
         "COSMOS_KEY": key,
         "COSMOS_DATABASE": DATABASE,
@@ -101,3 +102,4 @@ def make_environment(connection: str, endpoint: str, key: str) -> dict[str, str]
 @pytest.fixture(autouse=True)
 def _fresh_counters() -> None:
     telemetry.counters.clear()
+    telemetry.said.clear()

@@ -38,6 +38,13 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "runOnStartup": False,
         "direction": "IN",
     },
+    "collect_streaming_metrics": {
+        "type": "timerTrigger",
+        "name": "timer",
+        "schedule": "%METRICS_SCHEDULE%",
+        "runOnStartup": False,
+        "direction": "IN",
+    },
     "usage_summary": {"route": "v1/usage/summary", "methods": ["GET"], "authLevel": "FUNCTION"},
     "health": {"route": "v1/health", "methods": ["GET"], "authLevel": "ANONYMOUS"},
     "status": {"route": "v1/status", "methods": ["GET"], "authLevel": "FUNCTION"},
@@ -89,7 +96,7 @@ def test_the_annotations_are_as_the_runtime_wants_them() -> None:
             assert typing.get_origin(user_function.__annotations__["events"]) is list
             assert str(user_function.__annotations__["events"]).startswith("typing.List[")
             assert hints["return"] is type(None)
-        elif name != "close_gaps":
+        elif name not in {"close_gaps", "collect_streaming_metrics"}:
             assert hints["return"] is func.HttpResponse
 
 

@@ -9,10 +9,9 @@ import pytest
 
 from tests.readme_table import README, main, tables, with_tables
 from usage_ingest.errors import ConfigError
+from usage_ingest.event_settings import CONNECTION, NAMESPACE
 from usage_ingest.settings import (
-    CONNECTION,
     HOST_SETTINGS,
-    NAMESPACE,
     Settings,
     load_settings,
 )

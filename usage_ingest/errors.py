@@ -29,6 +29,10 @@ class ConflictError(UsageIngestError):
     """Somebody else wrote first: re-read and try again a few times, then TransientError."""
 
 
+class PartialResultError(UsageIngestError):
+    """The answer is not whole, or came too late: ask for less; where that ends: TransientError."""
+
+
 class ConfigError(UsageIngestError):
     """The deployment is wrong: raised at first use, naming every wrong setting at once."""
 

@@ -6,13 +6,17 @@ wrong: a missing container, missing rights).
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from usage_ingest.events.dead_letter import DeadLetter
 from usage_ingest.events.progress import Progress
 from usage_ingest.identity import Identity
+from usage_ingest.metric_profile import Definition
+from usage_ingest.metrics.fold import MetricRow
+from usage_ingest.metrics.watermark import Bin, Source, Watermark, Window
 from usage_ingest.record import UsageRecord
+from usage_ingest.streaming import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,18 @@ class ReceivedEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoreOutcome:
-    """What became of a list of records; the lists hold what could not be stored."""
+    """What became of a list of records.
+
+    `completed` had no usage before, or less: a metric's bin that grew. `conflicts` and
+    `too_large` could not be stored. Of `shrank`, metric records, the larger counts stay.
+    """
 
     stored: int = 0
     repeated: int = 0
     completed: int = 0
     conflicts: Sequence[UsageRecord] = field(default_factory=tuple)
     too_large: Sequence[UsageRecord] = field(default_factory=tuple)
+    shrank: Sequence[UsageRecord] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +121,78 @@ class IdentityStore(Protocol):
 
         To be called before anything is stored: that first key then holds from the beginning.
         """
+        ...
+
+    async def record(self, name: str, value: str) -> Identity:
+        """Record a value that holds from the beginning, unless there is one; return all."""
+        ...
+
+
+class WatermarkStore(Protocol):
+    """How far the metrics of each source have been collected."""
+
+    async def read(self, source: Source) -> Watermark | None:
+        """Return the mark as the store has it now, or None before the first run."""
+        ...
+
+    async def write(self, mark: Watermark) -> Watermark:
+        """Create or replace, guarded by the ETag that was read.
+
+        Returns:
+            The same mark with its new ETag.
+
+        Raises:
+            ConflictError: Another run wrote first.
+        """
+        ...
+
+    async def all(self) -> list[Watermark]:
+        """Return the marks of all sources, of those that are no longer configured too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportStores:
+    """What reports are read from, and which sources of metrics this deployment collects."""
+
+    reader: "ReportReader"
+    progress: ProgressStore
+    watermarks: WatermarkStore
+    sources: Sequence[Source] = ()
+    settling_delay: timedelta = timedelta(0)
+
+    async def metrics(self) -> Metrics:
+        """Return the sources of metrics, with how far each of them is now."""
+        return Metrics(
+            sources=self.sources,
+            settling_delay=self.settling_delay,
+            marks=await self.watermarks.all(),
+        )
+
+
+class MetricReader(Protocol):
+    """Reads metric rows where Azure Monitor keeps them; times are the service's.
+
+    Every method may raise PartialResultError: the answer is not whole, ask for less.
+    """
+
+    async def now(self, target: str) -> datetime:
+        """Return the service's time."""
+        ...
+
+    async def touched(
+        self, target: str, definition: Definition, arrived: Window, generated: Window
+    ) -> set[datetime]:
+        """Return the minutes that rows carry which arrived in one window.
+
+        `generated` bounds what they may carry.
+        """
+        ...
+
+    async def rows(
+        self, target: str, definition: Definition, bins: Sequence[Bin]
+    ) -> Sequence[MetricRow]:
+        """Return all rows of these bins, all of one length, whenever they arrived."""
         ...
 
 

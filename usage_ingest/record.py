@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from usage_ingest.record_id import Coordinates, digest
+from usage_ingest.record_id import Coordinates, MetricBin, digest
 
 IMPLAUSIBLE_COUNT: Final = 100_000_000
 """A count above this in one call is a producer's fault, not usage."""
@@ -40,6 +40,7 @@ class Flag(StrEnum):
     REDELIVERY_ONLY = "redelivery_only"  # no id in the event: only redelivery is recognised
     READ_BACK = "read_back"  # a GET of what an earlier call was billed for
     USAGE_APART = "usage_apart"  # the call also used a second model, which is not in these counts
+    COVERED_BY_METRICS = "covered_by_metrics"  # the tokens were told, but count by the metrics
     ODD_VALUE = "odd_value"  # a value that is not a count could not be read and was left out
 
 
@@ -97,6 +98,7 @@ class TokenUsage:
 
 
 USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage))
+TOKEN_FIELDS: Final = tuple(name for name in USAGE_FIELDS if name.endswith("_tokens"))
 NO_USAGE: Final = TokenUsage()
 NO_USAGE_HASH: Final = NO_USAGE.payload_hash()
 
@@ -152,6 +154,7 @@ class UsageRecord:
     flags: tuple[Flag, ...] = ()
     coordinates: Coordinates | None = None
     element: int = 0
+    metric: MetricBin | None = None  # of a record by metrics: it sums up calls
 
     gateway: str
     gateway_id: str | None = None

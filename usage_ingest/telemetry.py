@@ -31,9 +31,15 @@ AlarmName = Literal[
     "hub_recreated",
     "partition_unknown",
     "rollup_refused",
+    "metrics_source_failed",
+    "metric_bin_shrank",
+    "metric_value_odd",
+    "metric_bin_too_old",
 ]
 
 counters: Final[Counter[str]] = Counter()
+said: Final[set[str]] = set()
+"""Events that this process logs once only."""
 _logger: Final = logging.getLogger("usage_ingest")
 
 
@@ -45,6 +51,13 @@ def count(name: CounterName, amount: int = 1) -> None:
 def event(name: str, **fields: object) -> None:
     """Log one line: the event's name and its fields as JSON."""
     _logger.info("%s %s", name, _text(fields))
+
+
+def event_once(name: str, **fields: object) -> None:
+    """Log one line, the first time in this process."""
+    if name not in said:
+        said.add(name)
+        event(name, **fields)
 
 
 def alarm(name: AlarmName, **fields: object) -> None:

@@ -16,7 +16,16 @@ from usage_ingest.events.times import event_time
 from usage_ingest.events.usage import has_usage_apart, read_usage, service_tier
 from usage_ingest.events.usage.hint import Hint
 from usage_ingest.identity import Identity
-from usage_ingest.record import NO_USAGE, Flag, Source, TokenUsage, UsageRecord, UsageState
+from usage_ingest.metric_profile import is_covered
+from usage_ingest.record import (
+    NO_USAGE,
+    TOKEN_FIELDS,
+    Flag,
+    Source,
+    TokenUsage,
+    UsageRecord,
+    UsageState,
+)
 from usage_ingest.record_id import Coordinates, RawIdentity, record_id
 
 _OK: Final = range(200, 300)
@@ -72,7 +81,13 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
     identity = record_id(raw, seen.hub, seen.element, seen.body)
     if identity is None:
         raise InvalidEventError("no_identity", "", "no id, and the hub gave no sequence number")
+    day = dated.time.date().isoformat()
+    fields = _fields(call, day, rules)
     usage, state, flags = _usage(call)
+    rest = replace(usage, **dict.fromkeys(TOKEN_FIELDS))  # other units are told by events alone
+    if rest != usage and is_covered(rules.identity, day, fields):
+        usage, state = rest, UsageState.AWAITING_METRICS
+        flags.add(Flag.COVERED_BY_METRICS)
     if dated.flag is not None:
         flags.add(dated.flag)
     if not _has_own_identity(raw):
@@ -94,7 +109,7 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         streaming=call.streaming,
         background=call.background,
         status=call.status,
-        **_fields(call, dated.time.date().isoformat(), rules),
+        **fields,
     )
 
 

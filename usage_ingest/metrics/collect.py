@@ -1,0 +1,215 @@
+"""The verb of the timer collect_streaming_metrics: Log Analytics -> ledger, by watermark.
+
+Each source, a target and a profile, goes on from its own mark, window by window of arrival
+times. The bins that a window touches are read whole and stored; then the mark moves, under its
+ETag. Everything may be repeated, at any time and by two runs at once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+from usage_ingest import telemetry
+from usage_ingest.errors import ConfigError, ConflictError, PartialResultError, TransientError
+from usage_ingest.identity import METRIC_PROFILE, Identity
+from usage_ingest.metric_profile import Definition, definition_of
+from usage_ingest.metrics.fold import Kind, MetricRow, bag_of, records
+from usage_ingest.metrics.read_bins import BinReader
+from usage_ingest.metrics.shipped import shipped
+from usage_ingest.metrics.watermark import (
+    Bin,
+    Note,
+    Pace,
+    Source,
+    Watermark,
+    advanced,
+    initial,
+    next_window,
+    noted,
+)
+from usage_ingest.ports import Clock, IdentityStore, Ledger, MetricReader, WatermarkStore
+from usage_ingest.record import Flag
+
+TIME_FOR_COLLECTING: Final = timedelta(minutes=5)
+"""A run starts no further window after this, well below the function's timeout."""
+BINS_AT_ONCE: Final = 500
+"""Bins of one query: keeps its text, and what one answer may hold, within bounds."""
+_SLOT: Final = 0  # rollups of metrics are their own: no hub partition writes to them
+
+
+@dataclass(frozen=True, slots=True)
+class CollectOutcome:
+    """What a run did, over all sources."""
+
+    windows: int = 0
+    records_stored: int = 0
+    records_grown: int = 0
+    caught_up: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collect:
+    """Everything that collecting needs; built once in wiring."""
+
+    ledger: Ledger
+    metrics: MetricReader
+    watermarks: WatermarkStore
+    identity: IdentityStore
+    clock: Clock
+    sources: Sequence[Source]
+    pace: Pace
+    ledger_ttl_days: int
+
+    async def run(self) -> CollectOutcome:
+        """Collect what has settled since the last run; what fails in one source stops no other.
+
+        Raises:
+            TransientError: A source could not be read or stored; the next run goes on.
+            ConfigError: A source cannot work as it is configured.
+        """
+        run = _Run(self, await self.identity.load(), self.clock.now() + TIME_FOR_COLLECTING)
+        run.check_covering()
+        if not self.sources:
+            telemetry.event_once("metrics_not_collected", text="METRICS_TARGETS names no target")
+        waiting = list(self.sources)
+        while waiting and self.clock.now() < run.ends_at:
+            waiting = [each for each in waiting if await run.attempt(each)]
+        outcome = CollectOutcome(run.windows, run.stored, run.grown, not waiting)
+        if self.sources:
+            telemetry.event("metrics_collected", **asdict(outcome))
+        run.raise_first()
+        return outcome
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run over all sources."""
+
+    collect: Collect
+    identity: Identity
+    ends_at: datetime
+    windows: int = 0
+    stored: int = 0
+    grown: int = 0
+    failed: list[TransientError | ConfigError] = field(default_factory=list)
+
+    def check_covering(self) -> None:
+        """Note products whose events no longer count while nobody collects their metrics."""
+        collected = {each.profile for each in self.collect.sources}
+        today = self.collect.clock.now().date().isoformat()
+        for profile in self.identity.metric_profiles():
+            definition = definition_of(profile, self.identity, today)
+            if definition and definition.covers == "all" and profile not in collected:
+                self._failed(
+                    ConfigError(
+                        f"identity metric_profile/{profile} covers calls whose tokens count by "
+                        f"metrics alone, and nobody collects it: add {profile} to "
+                        "METRICS_PROFILES and its workspace to METRICS_TARGETS"
+                    ),
+                )
+
+    async def attempt(self, source: Source) -> bool:
+        """Collect one window of a source; return whether there is more of it."""
+        try:
+            await self._define(source.profile)
+            return await self._window(source)
+        except ConflictError:
+            telemetry.event("collecting_overtaken", **asdict(source))  # by another run: it goes on
+        except PartialResultError as error:
+            self._failed(TransientError(f"{source.target}: {error}"), **asdict(source))
+        except (TransientError, ConfigError) as error:
+            self._failed(error, **asdict(source))
+        return False
+
+    def raise_first(self) -> None:
+        """Raise what needs a person first, else the first that happened."""
+        for error in sorted(self.failed, key=lambda each: not isinstance(each, ConfigError)):
+            raise error
+
+    def _failed(self, error: TransientError | ConfigError, **fields: str) -> None:
+        telemetry.alarm("metrics_source_failed", text=str(error), **fields)
+        self.failed.append(error)
+
+    async def _define(self, profile: str) -> None:
+        """Fix the shipped definition of a profile at its first use: a release changes none."""
+        if profile not in self.identity.metric_profiles():
+            text = shipped(profile).model_dump_json(exclude_defaults=True)
+            self.identity = await self.collect.identity.record(METRIC_PROFILE + profile, text)
+
+    async def _window(self, source: Source) -> bool:
+        collect = self.collect
+        mark = await collect.watermarks.read(source)
+        now = await collect.metrics.now(source.target)
+        if mark is None:
+            mark = await collect.watermarks.write(initial(source, now, collect.pace))
+        window = next_window(mark, now, collect.pace)
+        if window is None:
+            return False
+        read = BinReader(collect.metrics, source, self.identity)
+        touched = await read.touched(window)
+        for definition, bins in self._readable(source.profile, touched, now):
+            async for rows in read.whole(definition, bins):
+                kind = Kind(source.profile, definition, bins[0].seconds)
+                mark = await self._store(mark, kind, rows)
+        mark = self._note_too_old(mark, touched, now)
+        mark = await collect.watermarks.write(advanced(mark, window.end, now))
+        self.windows += 1
+        return next_window(mark, now, collect.pace) is not None
+
+    def _readable(
+        self, profile: str, touched: Sequence[Bin], now: datetime
+    ) -> Iterator[tuple[Definition, Sequence[Bin]]]:
+        """Yield the bins that the ledger still keeps, those of one kind together."""
+
+        def kind(each: Bin) -> tuple[int, Definition | None]:
+            return each.seconds, definition_of(profile, self.identity, each.day)
+
+        kept = [each for each in touched if not self._is_too_old(each, now)]
+        for (_, definition), group in groupby(kept, kind):
+            bins = list(group)
+            for at in range(0, len(bins), BINS_AT_ONCE):
+                if definition is not None:
+                    yield definition, bins[at : at + BINS_AT_ONCE]
+
+    async def _store(self, mark: Watermark, kind: Kind, rows: Sequence[MetricRow]) -> Watermark:
+        collect = self.collect
+        self._check_one_profile(kind.profile, rows)
+        read = records(rows, kind, collect.clock.now())
+        outcome = await collect.ledger.store(read, _SLOT)
+        if outcome.too_large:
+            raise TransientError("Cosmos DB refuses a record of the metrics")
+        self.stored += outcome.stored
+        self.grown += outcome.completed
+        telemetry.count("records_stored", outcome.stored)
+        odd = [each for each in read if Flag.ODD_VALUE in each.flags]
+        mark = _noted(mark, "metric_bin_shrank", (each.event_time for each in outcome.shrank))
+        return _noted(mark, "metric_value_odd", (each.event_time for each in odd))
+
+    def _check_one_profile(self, profile: str, rows: Iterable[MetricRow]) -> None:
+        """Refuse rows that another collected profile would count too."""
+        others = {each.profile for each in self.collect.sources} - {profile}
+        for row in rows if others else ():
+            bag, day = bag_of(row), row.bin_start.date().isoformat()
+            for other in sorted(others):
+                definition = definition_of(other, self.identity, day)
+                if definition is not None and definition.matches(row.metric, bag):
+                    raise ConfigError(
+                        f"metric rows with the keys {', '.join(sorted(bag))} match the profiles "
+                        f"{profile} and {other}: tell them apart by must_have and must_not_have"
+                    )
+
+    def _is_too_old(self, each: Bin, now: datetime) -> bool:
+        return each.end <= now - timedelta(days=self.collect.ledger_ttl_days - 1)
+
+    def _note_too_old(self, mark: Watermark, touched: Iterable[Bin], now: datetime) -> Watermark:
+        old = (each.start for each in touched if self._is_too_old(each, now))
+        return _noted(mark, "metric_bin_too_old", old)
+
+
+def _noted(mark: Watermark, note: Note, bins: Iterable[datetime]) -> Watermark:
+    after = noted(mark, note, bins)
+    if new := sorted(set(after.notes.get(note, ())) - set(mark.notes.get(note, ()))):
+        telemetry.alarm(note, **asdict(mark.source), bins=new)
+    return after
