@@ -135,7 +135,7 @@ class _Run:
     async def _define(self, profile: str) -> None:
         """Fix the shipped definition of a profile at its first use: a release changes none."""
         if profile not in self.identity.metric_profiles():
-            text = shipped(profile).model_dump_json(exclude_defaults=True)
+            text = shipped(profile).model_dump_json()
             self.identity = await self.collect.identity.record(METRIC_PROFILE + profile, text)
 
     async def _window(self, source: Source) -> bool:
