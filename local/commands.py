@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient
 from azure.eventhub.amqp import AmqpAnnotatedMessage
@@ -40,6 +41,15 @@ async def publish(settings: Mapping[str, str], events: Iterable[Sent]) -> int:
                     await client.send_batch(group, partition_key=key)
             published += len(slice_)
     return published
+
+
+async def publish_metrics(endpoint: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Give rows to the Log Analytics stand-in, as Application Insights would."""
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{endpoint}/_local/rows", json=list(rows)) as answer,
+    ):
+        answer.raise_for_status()
 
 
 def _producer(settings: Settings, credentials: Credentials) -> EventHubProducerClient:
