@@ -147,15 +147,15 @@ class Streaming:
 
 def metrics_state(metrics: Metrics, now: datetime, first: date, last: date) -> dict[str, Any]:
     """Return what a range of days has of the metrics."""
-    begun = bool(metrics.sources) and all(
-        metrics.settled(day) for day in _days(first, min(last, now.astimezone(UTC).date() - _DAY))
-    )
-    covered = begun and not metrics.stale(now, last)
-    return {
-        "covered": covered,
-        "text": None if metrics.sources else NOT_COLLECTED,
-        "watermarks": metrics.listed(now),
-    }
+    ended = _days(first, min(last, now.astimezone(UTC).date() - _DAY))
+    text = None
+    if not metrics.sources:
+        text = NOT_COLLECTED
+    elif metrics.stale(now, last):
+        text = "collecting is behind: see the watermarks"
+    elif not all(metrics.settled(day) for day in ended):
+        text = "some of these days began before collecting did, or are not collected to their end"
+    return {"covered": text is None, "text": text, "watermarks": metrics.listed(now)}
 
 
 def _days(first: date, last: date) -> Iterator[date]:
