@@ -49,10 +49,17 @@ def read_body(written: str) -> Body:
     if written.startswith((_DATA, "event:", "id:", "retry:", ":")):
         return _read_stream(_parsed(text) for text in _payloads(written) if not _is_end(text))
     parsed = _parsed(written)
+    if parsed is None and written.startswith(("{", "[")):
+        return Body(cut=True)
+    return read_parsed(parsed)
+
+
+def read_parsed(parsed: object) -> Body:
+    """Read a body, or one event of a stream, that is parsed JSON already."""
     if isinstance(parsed, list) and any(nested(each, _GEMINI) for each in _objects(parsed)):
         return _read_stream(parsed)  # Gemini streams an array where SSE was not asked for
-    if not isinstance(parsed, dict):
-        return Body(cut=parsed is None and written.startswith(("{", "[")))
+    if not isinstance(parsed, Mapping):
+        return Body()
     response = _response(parsed)
     found = _body(_names(response), _usage(response))
     apart = nested(parsed, "svg_usage") or nested(parsed, "tool_usage", "image_gen")

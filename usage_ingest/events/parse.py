@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from usage_ingest.errors import ConfigError, InvalidEventError
 from usage_ingest.events.dead_letter import SINGLE_LIMIT, DeadLetter, Reason, letter_id
-from usage_ingest.events.envelope import elements
+from usage_ingest.events.envelope import elements, repeating
 from usage_ingest.events.shapes import read_element
 from usage_ingest.events.skeleton import skeleton
 from usage_ingest.events.to_record import Rules, Sighting, to_record
@@ -52,7 +52,10 @@ def parse_event(
 
 
 def _read(element: object, seen: Sighting, rules: Rules) -> UsageRecord:
-    return to_record(read_element(element), seen, rules)
+    call = read_element(element)
+    if call.pasted and repeating(seen.body)[seen.element]:
+        raise InvalidEventError("repeated_key", "", "a key stands in it twice")
+    return to_record(call, seen, rules)
 
 
 def _parse_element(
@@ -100,6 +103,6 @@ def dead_letter(
         text=error.text,
         size=len(seen.body),
         skeleton=kept[0],
-        whole=kept[1],
+        whole=kept[1] and error.reason != "repeated_key",  # the skeleton has each key once
         raw=seen.body.decode("utf-8", "replace") if rules.keep_raw and nth == 1 else None,
     )
