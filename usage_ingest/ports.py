@@ -222,6 +222,31 @@ class HubReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class OutgoingEvent:
+    """One event to be published; those with the same key go to one partition."""
+
+    body: bytes
+    partition_key: str | None
+
+
+class EventPublisher(Protocol):
+    """Writes to the Event Hub that the trigger reads."""
+
+    hub: str
+
+    async def publish(self, events: Sequence[OutgoingEvent]) -> None:
+        """Write the events, batched by partition key.
+
+        When it raises, some of them may stand in the hub.
+
+        Raises:
+            TooLargeError: An event is larger than the hub takes; none was written.
+            ThrottledError: The hub has no capacity left.
+        """
+        ...
+
+
 class ReportReader(Protocol):
     """What reports read: rollups and counts, never the ledger."""
 
