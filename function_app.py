@@ -5,6 +5,7 @@ the host imports it to index the functions. One bad annotation takes the whole a
 the trigger's argument is typing.List, not list.
 """
 
+import dataclasses
 import json
 import logging
 import typing
@@ -72,6 +73,20 @@ async def collect_streaming_metrics(timer: func.TimerRequest) -> None:
     del timer  # the watermark says where to go on, however late it is
     async with wiring.collecting(wiring.running()) as collect:
         await collect.run()
+
+
+@app.function_name("accept_usage_events")
+@app.route(route="v1/events", methods=["POST"])
+async def accept_usage_events(req: func.HttpRequest) -> func.HttpResponse:
+    """Take usage events of gateways that cannot write to the Event Hub: all of a body, or none."""
+    from usage_ingest import wiring
+    from usage_ingest.errors import UsageIngestError
+
+    try:
+        accepted = await wiring.running().accept.events(req.get_body())
+    except UsageIngestError as error:
+        return _problem(error)
+    return _json({"accepted": accepted}, status=202)
 
 
 @app.function_name("usage_summary")
@@ -166,13 +181,27 @@ def _json(
 
 def _problem(error: Exception) -> func.HttpResponse:
     """Answer an error as problem+json (RFC 9457)."""
-    from usage_ingest.errors import InvalidQueryError, TransientError
+    from usage_ingest.errors import (
+        InvalidQueryError,
+        RefusedEventsError,
+        ThrottledError,
+        TooLargeError,
+        TransientError,
+    )
 
     problem: dict[str, typing.Any] = {"type": "about:blank", "detail": str(error)}
     headers = None
     if isinstance(error, InvalidQueryError):
         problem |= {"title": "Bad request", "status": 400, "parameter": error.parameter}
         problem["detail"] = error.text
+    elif isinstance(error, RefusedEventsError):
+        refused = [dataclasses.asdict(each) for each in error.refusals]
+        problem |= {"title": "Events cannot be read", "status": 400, "errors": refused}
+    elif isinstance(error, TooLargeError):
+        problem |= {"title": "Too large", "status": 413}
+    elif isinstance(error, ThrottledError):
+        problem |= {"title": "Too many events", "status": 429}
+        headers = _RETRY
     elif isinstance(error, TransientError):
         problem |= {"title": "Temporarily unavailable", "status": 503}
         headers = _RETRY

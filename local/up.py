@@ -66,6 +66,7 @@ usage-ingest is running on this machine
   summary      {site}/usage/summary?group_by=subscription,model
   status       {site}/status
   health       {site}/health
+  events       {site}/events   (POST)
   Event Hubs   sb://localhost:{ports.event_hubs}   event hub {HUB}
   Cosmos DB    http://127.0.0.1:{ports.cosmos}
   metrics      http://127.0.0.1:{ports.log_analytics}   Log Analytics, workspace {WORKSPACE}

@@ -18,6 +18,8 @@ CounterName = Literal[
     "records_completed",  # records whose usage came with a later event
     "dead_letters_stored",  # dead letters that were new
     "internal_errors",  # our own defects, each a dead letter: alarmed
+    "events_accepted",  # events that came over HTTP and were published to the hub
+    "events_refused",  # events that came over HTTP and could not be read
     "gaps_noticed",  # ranges of sequence numbers that nobody stored: alarmed
     "gap_records_stored",  # records that a re-read brought back
     "hubs_recreated",  # partitions whose numbers began anew: alarmed

@@ -8,8 +8,9 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
 from usage_ingest.events.keep_progress import ProgressKeeper
 from usage_ingest.events.privacy import Privacy
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from usage_ingest.adapters.patience import Patience
 
 
+_PUBLISH_SECONDS: Final = 30.0  # an HTTP caller waits for it
+
+
 class SystemClock:
     """Implements ports.Clock."""
 
@@ -45,6 +49,7 @@ class App:
     settings: Settings
     clock: Clock
     ingest: Ingest
+    accept: Accept
     reports: ReportStores
     reader: HubReader
     ledger: Ledger
@@ -78,6 +83,7 @@ def build(
     )
     from usage_ingest.adapters.credentials import Credentials
     from usage_ingest.adapters.event_hub import EventHubReader
+    from usage_ingest.adapters.event_hub_publisher import EventHubPublisher
 
     credentials = Credentials()
     clock = clock or SystemClock()
@@ -89,12 +95,19 @@ def build(
         namespace=settings.namespace,
         connection=connection.get_secret_value() if connection else credentials.default(),
     )
+    publisher = EventHubPublisher(
+        settings.event_hub_name,
+        namespace=settings.namespace,
+        connection=connection.get_secret_value() if connection else credentials.default(),
+        patience_seconds=min(patience_seconds, _PUBLISH_SECONDS),
+    )
     progress = CosmosProgressStore(cosmos)
     identity = CosmosIdentityStore(cosmos, clock, tuple(settings.privacy_hmac_keys))
 
     ledger = CosmosLedger(cosmos, identity, settings.ledger_ttl_days, settings.rollup_tags)
 
     async def close() -> None:
+        await publisher.close()
         await cosmos.close()
         await credentials.close()
 
@@ -113,6 +126,7 @@ def build(
         settings=settings,
         clock=clock,
         ingest=ingest,
+        accept=Accept(publisher=publisher, clock=clock, ledger_ttl_days=settings.ledger_ttl_days),
         reports=ReportStores(
             reader=CosmosReportReader(cosmos),
             progress=progress,

@@ -17,6 +17,7 @@ import pytest
 
 from local.environment import Ports, free_ports
 from tests.builders import make_event
+from tests.gateways import make_chargeback_event
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -55,6 +56,16 @@ def get(ports: Ports, path: str) -> dict[str, Any]:
     with urllib.request.urlopen(url) as answer:
         found: dict[str, Any] = json.load(answer)
     return found
+
+
+def post(ports: Ports, content: bytes) -> tuple[int, dict[str, Any]]:
+    url = f"http://127.0.0.1:{ports.http}/api/v1/events"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, content)) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.load(refused)
 
 
 async def until_requests(ports: Ports, at_least: int) -> dict[str, Any]:
@@ -110,6 +121,39 @@ async def test_what_is_sent_is_summed_and_survives_a_restart(
     again.send_signal(signal.SIGTERM)
     await again.communicate()
     assert summary["totals"]["requests"] == 5
+
+
+async def test_events_that_are_posted_twice_are_summed_once(
+    up: tuple[Ports, asyncio.subprocess.Process, list[str]],
+) -> None:
+    ports, _, _ = up
+    created = int(datetime.now(UTC).timestamp())
+    body = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": created,
+        "model": "gpt-4o-2024-11-20",
+        "usage": {"prompt_tokens": 30, "completion_tokens": 5, "total_tokens": 35},
+    }
+    events = [
+        make_event(event_time=datetime.now(UTC).isoformat()),
+        make_chargeback_event(subscriptionId="hr-copilot", responseBody=body),
+    ]
+    written = json.dumps(events).encode()
+
+    first = await asyncio.to_thread(post, ports, written)
+    again = await asyncio.to_thread(post, ports, written)
+    refused = await asyncio.to_thread(post, ports, b'[{"a": 1}]')
+    large = await asyncio.to_thread(post, ports, b" " * 1_100_000)
+    later = [make_event(event_time=datetime.now(UTC).isoformat()) for _ in range(20)]
+    last = await asyncio.to_thread(post, ports, json.dumps({"records": later}).encode())
+    summary = await until_requests(ports, 22)
+
+    assert (first, again) == ((202, {"accepted": 2}), (202, {"accepted": 2}))
+    assert (refused[0], refused[1]["errors"][0]["reason"]) == (400, "unknown_shape")
+    assert (large[0], last) == (413, (202, {"accepted": 20}))
+    assert summary["totals"]["requests"] == 22
+    assert summary["totals"]["input_tokens"] == 21 * 100 + 30
 
 
 async def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ An element that cannot be read is a dead letter and the others go on; so is one 
 code fails on, as `internal_error`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from usage_ingest.errors import ConfigError, InvalidEventError
@@ -39,6 +39,20 @@ def parse_event(
         return [dead_letter(error, seen, None, rules)]
     except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch
         return [dead_letter(_defect(error), seen, None, rules)]
+    return parse_elements(found, seen, rules, read)
+
+
+def parse_elements(
+    found: Sequence[object],
+    seen: Sighting,
+    rules: Rules,
+    read: Callable[[object, Sighting, Rules], UsageRecord] | None = None,
+) -> list[Parsed]:
+    """Parse the elements of an event's body: one record or dead letter for each, in order.
+
+    Raises:
+        ConfigError: The deployment is wrong: that is no fault of the event's.
+    """
     one, parsed, wrong = read or _read, list[Parsed](), 0
     for index, element in enumerate(found):
         at = Sighting(seen.hub, index, seen.body, seen.now)
