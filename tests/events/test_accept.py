@@ -1,5 +1,7 @@
+import json
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import NOON, FrozenClock, body, make_ai_hub_event, make_event, make_usage
+from tests.data.regenerate import payloads
 from tests.gateways import (
     make_chargeback_event,
     make_fabric_event,
@@ -70,9 +73,8 @@ async def refusals(content: object) -> tuple[Refusal, ...]:
         make_fabric_event(),
         make_toolkit_event(),
         make_monitoring_event(),
-        make_chargeback_event(),
     ],
-    ids=["own", "ai_hub", "fabric", "toolkit", "monitoring", "chargeback"],
+    ids=["own", "ai_hub", "fabric", "toolkit", "monitoring"],
 )
 async def test_an_event_of_any_shape_is_accepted_as_it_came(event: dict[str, Any]) -> None:
     (published,) = await accepted(event)
@@ -84,12 +86,41 @@ async def test_an_event_of_any_shape_is_accepted_as_it_came(event: dict[str, Any
     "wrap", [list, lambda events: {"records": events}], ids=["array", "records"]
 )
 async def test_each_element_becomes_an_event_of_its_own(wrap: Any) -> None:
-    events = [make_event(), make_chargeback_event(), make_event()]
+    events = [make_event(), make_ai_hub_event(), make_event()]
 
     published = await accepted(wrap(events))
 
     assert [each.body for each in published] == [body(each) for each in events]
     assert telemetry.counters["events_accepted"] == 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in payloads() if path.parent.name in {"chargeback", "bodies"}],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+async def test_what_was_asked_and_answered_does_not_come_into_the_hub(path: Path) -> None:
+    """These gateways post both bodies; of them everything that is read stays."""
+    added = {"requestId": "a-1", "timestamp": "2026-11-20T11:59:58Z"}
+    for event in chargeback_events(path):
+        (published,) = await accepted(event | added)
+
+        (here,), (there,) = parse(event | added), parse(published.body)
+        assert isinstance(here, UsageRecord)
+        assert here == there
+        if isinstance(event["responseBody"], dict):
+            assert b"planted prompt" not in published.body
+            assert b"planted completion" not in published.body
+
+
+def chargeback_events(path: Path) -> list[dict[str, Any]]:
+    """The events on file, or one with the body on file as its answer, as JSON or as text."""
+    content = path.read_bytes()
+    if path.parent.name == "chargeback":
+        lines = content.splitlines() if path.suffix == ".jsonl" else [content]
+        return [json.loads(line) for line in lines]
+    answer = json.loads(content) if path.suffix == ".json" else content.decode()
+    return [make_chargeback_event(responseBody=answer)]
 
 
 @pytest.mark.parametrize("content", [[], {"records": []}])
@@ -229,7 +260,15 @@ extras = st.dictionaries(
 )
 real = st.builds(
     lambda make, more: make() | more,
-    st.sampled_from([make_event, make_ai_hub_event, make_toolkit_event, make_monitoring_event]),
+    st.sampled_from(
+        [
+            make_event,
+            make_ai_hub_event,
+            make_toolkit_event,
+            make_monitoring_event,
+            make_chargeback_event,
+        ]
+    ),
     extras,
 )
 

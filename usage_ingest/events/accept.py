@@ -19,6 +19,7 @@ from usage_ingest.events.dead_letter import DeadLetter
 from usage_ingest.events.envelope import elements
 from usage_ingest.events.parse import Parsed, parse_elements
 from usage_ingest.events.privacy import Privacy
+from usage_ingest.events.shapes import without_content
 from usage_ingest.events.to_record import Rules, Sighting
 from usage_ingest.identity import Identity
 from usage_ingest.ports import Clock, EventPublisher, OutgoingEvent
@@ -131,6 +132,7 @@ def _shared_key(key: str | None) -> str:
 
 def _written(element: object) -> bytes:
     """Write an element as an event's body, to be read there as it was read here."""
+    element = without_content(element)
     if isinstance(element, Mapping) and "records" in element:
         element = [element]  # by itself it could be taken for an envelope
     try:

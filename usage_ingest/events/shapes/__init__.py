@@ -34,6 +34,13 @@ SHAPES: Final[tuple[Shape, ...]] = (
 )
 
 
+def without_content(element: object) -> object:
+    """Return an element without prompt and completion, where its gateway posts them along."""
+    if isinstance(element, Mapping) and chargeback.matches(element):
+        return chargeback.without_content(element)
+    return element
+
+
 def read_element(element: object) -> Call:
     """Read one element of an event.
 

@@ -33,6 +33,10 @@ _PATH_WORDS: Final = frozenset(
 _CHAT_CHUNK: Final = "chat.completion.chunk"
 _RESPONSES_EVENT: Final = "response."
 _STATUS: Final = 200  # of whatever came as a stream
+_READ_OF_REQUEST: Final = ("model", "stream")
+_CONTENT: Final = frozenset(
+    "choices output output_text content candidates instructions input prompt messages tools".split()
+)
 
 
 def matches(element: Mapping[str, Any]) -> bool:
@@ -67,6 +71,21 @@ def read(element: Mapping[str, Any]) -> Call:
         usage_apart=response.usage_apart,
         pasted=True,
     )
+
+
+def without_content(element: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event, to be read as before, without what was asked and what was answered."""
+    request, answer = _object(element.get("requestBody")), _parsed(element.get("responseBody"))
+    if isinstance(answer, dict):
+        answer = _bare(answer)
+        if isinstance(answer.get("response"), dict):
+            answer["response"] = _bare(answer["response"])
+    asked = {name: request.get(name) for name in _READ_OF_REQUEST} if request else None
+    return {**element, "requestBody": asked, "responseBody": answer}
+
+
+def _bare(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in _CONTENT}
 
 
 def _fields(
