@@ -12,9 +12,8 @@ from typing import Any, Protocol
 from usage_ingest.events.dead_letter import DeadLetter
 from usage_ingest.events.progress import Progress
 from usage_ingest.identity import Identity
-from usage_ingest.metric_profile import Definition
-from usage_ingest.metrics.fold import MetricRow
-from usage_ingest.metrics.watermark import Bin, Source, Watermark, Window
+from usage_ingest.metrics.ports import WatermarkStore
+from usage_ingest.metrics.watermark import Source
 from usage_ingest.record import UsageRecord
 from usage_ingest.streaming import Metrics
 
@@ -128,29 +127,6 @@ class IdentityStore(Protocol):
         ...
 
 
-class WatermarkStore(Protocol):
-    """How far the metrics of each source have been collected."""
-
-    async def read(self, source: Source) -> Watermark | None:
-        """Return the mark as the store has it now, or None before the first run."""
-        ...
-
-    async def write(self, mark: Watermark) -> Watermark:
-        """Create or replace, guarded by the ETag that was read.
-
-        Returns:
-            The same mark with its new ETag.
-
-        Raises:
-            ConflictError: Another run wrote first.
-        """
-        ...
-
-    async def all(self) -> list[Watermark]:
-        """Return the marks of all sources, of those that are no longer configured too."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportStores:
     """What reports are read from, and which sources of metrics this deployment collects."""
@@ -168,32 +144,6 @@ class ReportStores:
             settling_delay=self.settling_delay,
             marks=await self.watermarks.all(),
         )
-
-
-class MetricReader(Protocol):
-    """Reads metric rows where Azure Monitor keeps them; times are the service's.
-
-    Every method may raise PartialResultError: the answer is not whole, ask for less.
-    """
-
-    async def now(self, target: str) -> datetime:
-        """Return the service's time."""
-        ...
-
-    async def touched(
-        self, target: str, definition: Definition, arrived: Window, generated: Window
-    ) -> set[datetime]:
-        """Return the minutes that rows carry which arrived in one window.
-
-        `generated` bounds what they may carry.
-        """
-        ...
-
-    async def rows(
-        self, target: str, definition: Definition, bins: Sequence[Bin]
-    ) -> Sequence[MetricRow]:
-        """Return all rows of these bins, all of one length, whenever they arrived."""
-        ...
 
 
 class HubReader(Protocol):

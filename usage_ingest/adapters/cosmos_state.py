@@ -94,7 +94,7 @@ class CosmosProgressStore:
 
 
 class CosmosWatermarkStore:
-    """Implements ports.WatermarkStore; nothing is kept: a run must see what another wrote."""
+    """Implements metrics.ports.WatermarkStore; it keeps nothing: a run sees what another wrote."""
 
     def __init__(self, cosmos: Cosmos) -> None:
         """Use the given connection; nothing is asked of the service."""
@@ -102,7 +102,7 @@ class CosmosWatermarkStore:
         self._patience = cosmos.patience
 
     async def read(self, source: Source) -> Watermark | None:
-        """Return the mark, or None; see ports.WatermarkStore."""
+        """Return the mark, or None; see metrics.ports.WatermarkStore."""
         document_id = watermark_id(source)
         try:
             document = await self._patience.call(
@@ -113,7 +113,7 @@ class CosmosWatermarkStore:
         return watermark_of(document)
 
     async def write(self, mark: Watermark) -> Watermark:
-        """Create or replace, guarded by the ETag; see ports.WatermarkStore."""
+        """Create or replace, guarded by the ETag; see metrics.ports.WatermarkStore."""
         document = watermark_document(mark)
         written = await _write_guarded(self._container, self._patience, document, mark.etag)
         return watermark_of(written)

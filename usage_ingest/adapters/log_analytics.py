@@ -37,7 +37,7 @@ _EXCEEDED: Final = re.compile(r"exceed|E_RUNAWAY_QUERY|E_LOW_MEMORY|LowMemory|E_
 
 
 class LogAnalyticsMetrics:
-    """Implements ports.MetricReader."""
+    """Implements metrics.ports.MetricReader."""
 
     def __init__(
         self,
@@ -55,21 +55,21 @@ class LogAnalyticsMetrics:
         self._max_rows = max_rows
 
     async def now(self, target: str) -> datetime:
-        """Return the service's time; see ports.MetricReader."""
+        """Return the service's time; see metrics.ports.MetricReader."""
         rows = await self._rows(target, query.service_time())
         return _moment(rows[0]["Now"])
 
     async def touched(
         self, target: str, definition: Definition, arrived: Window, generated: Window
     ) -> set[datetime]:
-        """Return the minutes that rows carry; see ports.MetricReader."""
+        """Return the minutes that rows carry; see metrics.ports.MetricReader."""
         asked = query.touched_minutes(definition, arrived, generated)
         return {_moment(row["Minute"]) for row in await self._rows(target, asked)}
 
     async def rows(
         self, target: str, definition: Definition, bins: Sequence[Bin]
     ) -> Sequence[MetricRow]:
-        """Return all rows of the bins; see ports.MetricReader."""
+        """Return all rows of the bins; see metrics.ports.MetricReader."""
         answered = await self._rows(target, query.whole_bins(definition, bins))
         return [
             MetricRow(

@@ -16,6 +16,7 @@ from usage_ingest.errors import ConfigError, ConflictError, PartialResultError, 
 from usage_ingest.identity import METRIC_PROFILE, Identity
 from usage_ingest.metric_profile import Definition, definition_of
 from usage_ingest.metrics.fold import Kind, MetricRow, bag_of, records
+from usage_ingest.metrics.ports import MetricReader, WatermarkStore
 from usage_ingest.metrics.read_bins import BinReader
 from usage_ingest.metrics.shipped import shipped
 from usage_ingest.metrics.watermark import (
@@ -29,7 +30,7 @@ from usage_ingest.metrics.watermark import (
     next_window,
     noted,
 )
-from usage_ingest.ports import Clock, IdentityStore, Ledger, MetricReader, WatermarkStore
+from usage_ingest.ports import Clock, IdentityStore, Ledger
 from usage_ingest.record import Flag
 
 TIME_FOR_COLLECTING: Final = timedelta(minutes=5)

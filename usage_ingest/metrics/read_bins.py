@@ -9,8 +9,8 @@ from usage_ingest.errors import PartialResultError, TransientError
 from usage_ingest.identity import Identity
 from usage_ingest.metric_profile import Definition, definition_of
 from usage_ingest.metrics.fold import MetricRow
+from usage_ingest.metrics.ports import MetricReader
 from usage_ingest.metrics.watermark import Bin, Source, Window, bins_of
-from usage_ingest.ports import MetricReader
 
 
 @dataclass(frozen=True, slots=True)
