@@ -112,7 +112,7 @@ def completeness(
         "metrics_lag": sources.metrics.stale(now, query.end),
         "awaiting_metrics": streaming["awaiting"]["count"],
         "streaming_uncovered": streaming["streaming_uncovered"]["count"],
-        "metrics_without_requests": streaming["without_requests"]["count"],
+        "metrics_source_left": sources.metrics.left(query.start, query.end),
         "streaming_by_both": streaming["by_both"]["count"],
     }
     incomplete_because = [code for code, holds in reasons.items() if holds]

@@ -32,6 +32,10 @@ class ThrottledError(TransientError):
     """A service says that it has too much to do: HTTP answers 429 with Retry-After."""
 
 
+class OutOfTimeError(TransientError):
+    """Too much for one run: the next takes less at once."""
+
+
 class ConflictError(UsageIngestError):
     """Somebody else wrote first: re-read and try again a few times, then TransientError."""
 

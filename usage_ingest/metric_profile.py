@@ -7,7 +7,8 @@ dated identity values, `metric_profile/<name>`: days before a change keep what t
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from usage_ingest.errors import ConfigError
 from usage_ingest.identity import METRIC_PROFILE, Identity
 
+OFF: Final = "off"
+"""The value of a profile that ends: from its day on there is no definition."""
 UNKNOWN: Final = "-"
 """Stands in a list of covered products or subscriptions for calls that have none."""
 
@@ -76,6 +79,7 @@ class Definition(BaseModel):
     must_not_have: tuple[Name, ...] = ()
     fields: dict[DimensionField, Name]
     unknown_values: tuple[str, ...] = ()
+    ignored: tuple[Name, ...] = ()  # dimensions that tell no records apart: a caller's address
     covers: Literal["streaming", "all"] = "streaming"
     covered: dict[CoveredField, tuple[str, ...]] = Field(default_factory=dict)
 
@@ -102,10 +106,8 @@ class Definition(BaseModel):
             and all(bag.get(key) is None for key in self.must_not_have)
         )
 
-    def takes(self, fields: Mapping[str, Any]) -> bool:
-        """Whether the tokens of a call with these fields count by this profile's metrics."""
-        if self.covers == "streaming":
-            return True
+    def covers_call(self, fields: Mapping[str, Any]) -> bool:
+        """Whether the tokens of a call with these fields count by this profile alone."""
         return any(
             value in listed
             for field, listed in self.covered.items()
@@ -118,13 +120,13 @@ def _told(fields: Mapping[str, Any], names: tuple[str, ...]) -> set[str]:
 
 
 def definition_of(profile: str, identity: Identity, day: str) -> Definition | None:
-    """Return the definition of a profile that holds on a day, or None before the first.
+    """Return the definition of a profile that holds on a day; None before the first, or if off.
 
     Raises:
         ConfigError: What is stored is no definition.
     """
     text = identity.value(METRIC_PROFILE + profile, day)
-    return None if text is None else parsed(profile, text)
+    return None if text in (None, OFF) else parsed(profile, text)
 
 
 @functools.lru_cache(maxsize=64)  # asked for each event
@@ -144,14 +146,43 @@ def parsed(profile: str, text: str) -> Definition:
         raise ConfigError(f"metric profile {profile!r}: {problems}") from error
 
 
-def is_covered(identity: Identity, day: str, fields: Mapping[str, Any]) -> bool:
-    """Whether a day's call with these fields counts its tokens by metrics alone.
+def covering_profile(identity: Identity, day: str, fields: Mapping[str, Any]) -> str | None:
+    """Return the profile whose metrics alone count the tokens of a day's call, if there is one.
+
+    Where two cover it, the first by name counts it.
 
     Raises:
         ConfigError: A stored definition is none.
     """
     for profile in identity.metric_profiles():
         definition = definition_of(profile, identity, day)
-        if definition and definition.covers == "all" and definition.takes(fields):
-            return True
-    return False
+        if definition is not None and definition.covers_call(fields):
+            return profile
+    return None
+
+
+def wrong_definitions(identity: Identity, collected: AbstractSet[str], today: str) -> list[str]:
+    """Return what is wrong with definitions: of any day that cannot be read, else today's."""
+    if unreadable := list(_unreadable(identity)):
+        return unreadable
+    definitions = {
+        profile: definition_of(profile, identity, today) for profile in identity.metric_profiles()
+    }
+    return [
+        f"identity {METRIC_PROFILE}{profile} covers calls whose tokens count by metrics alone, "
+        f"and nobody collects it: add {profile} to METRICS_PROFILES and its workspace to "
+        "METRICS_TARGETS"
+        for profile, definition in definitions.items()
+        if definition is not None and definition.covers == "all" and profile not in collected
+    ]
+
+
+def _unreadable(identity: Identity) -> Iterator[str]:
+    for profile in identity.metric_profiles():
+        for dated in identity.values[METRIC_PROFILE + profile]:
+            if dated.value == OFF:
+                continue
+            try:
+                parsed(profile, dated.value)
+            except ConfigError as error:
+                yield f"{error} (from {dated.from_day} on)"

@@ -19,7 +19,7 @@ from usage_ingest.event_settings import CONNECTION, ENDPOINT, NAMESPACE, EventSe
 _SPARE_DAYS: Final = 2
 _TARGET: Final = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    r"|/subscriptions/[^/]+/resourceGroups/[^/]+/providers/microsoft\.insights/components/[^/]+",
+    r"|/subscriptions/[^/]+/resourceGroups/[^/]+/providers/microsoft\.insights/components/[^/?#\s]+",
     re.IGNORECASE,
 )
 _PROFILE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -30,6 +30,8 @@ def _listed(value: object, pattern: re.Pattern[str], what: str) -> object:
     if not isinstance(value, str):
         return value
     names = tuple(each.strip() for each in value.split(",") if each.strip())
+    if not names:
+        raise ValueError(f"names nothing; takes {what}")
     if wrong := [name for name in names if not pattern.fullmatch(name)]:
         raise ValueError(f"not {what}: {', '.join(wrong)}")
     if len({name.lower() for name in names}) != len(names):

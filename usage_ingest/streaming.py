@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from usage_ingest.document import time_of, time_text
+from usage_ingest.document import time_text
 from usage_ingest.metrics.watermark import NOTES, Source, Watermark
 from usage_ingest.record import TOKEN_FIELDS
 from usage_ingest.record import Source as Channel
@@ -22,6 +22,7 @@ STREAMING_COLUMNS: Final = (
     "subscription_id",
     "source",
     "streaming",
+    "product_id",
     "requests_awaiting_metrics",
     *TOKEN_FIELDS,
 )
@@ -45,13 +46,23 @@ class Metrics:
     def settled(self, day: date) -> bool:
         """Whether everything that is to come of a day has been collected.
 
-        A source that was added later does not concern a day before it began; one that is no
-        longer collected may have covered the day.
+        A source that was added later does not concern a day before it began, and one that is no
+        longer collected does not concern days after it stopped.
         """
         begun = [each for each in self.marks if each.collected_from <= _midnight(day)]
         done = [each for each in begun if self._reaches(each, day)]
         late = [each for each in begun if self.configured(each) and each not in done]
-        return bool(done) and not late
+        return bool(done) and not late and not self.left(day, day)
+
+    def left(self, first: date, last: date) -> list[Watermark]:
+        """Return the marks that stand still within a range because nobody collects them now."""
+        return [
+            each
+            for each in self.marks
+            if not self.configured(each)
+            and each.collected_through >= _midnight(first)
+            and not self._reaches(each, last)
+        ]
 
     def stale(self, now: datetime, last: date) -> list[Source]:
         """Return the sources that may hold more of the days up to `last` than was collected."""
@@ -78,9 +89,9 @@ class Metrics:
             note
             for note in NOTES
             if any(
-                first <= time_of(text).date() <= last
+                first.isoformat() <= day <= last.isoformat()
                 for mark in self.marks
-                for text in mark.notes.get(note, ())
+                for day in mark.notes.get(note, ())
             )
         ]
 
@@ -93,6 +104,7 @@ class _Sums:
     awaiting: int = 0
     by_metrics: dict[str, int] = field(default_factory=dict)
     by_events: int = 0
+    awaiting_products: set[str | None] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -100,6 +112,10 @@ class Streaming:
     """Streamed requests and their tokens by day and subscription; rollups are added."""
 
     days: dict[tuple[str, str | None], _Sums] = field(default_factory=dict)
+    products: set[tuple[str, str | None]] = field(default_factory=set)
+    """Days and products of metrics that name no subscription."""
+    wanted: Sequence[Any] | None = None
+    """The only subscriptions that are listed; None lists all."""
 
     def add(self, rollup: Mapping[str, Any]) -> None:
         """Add a rollup: day, subscription, source, streaming, and its counters."""
@@ -110,7 +126,11 @@ class Streaming:
             return
         sums = self.days.setdefault((rollup["day"], rollup.get("subscription_id")), _Sums())
         sums.awaiting += awaiting
+        if awaiting:
+            sums.awaiting_products.add(rollup.get("product_id"))
         if is_metric:
+            if rollup.get("subscription_id") is None:
+                self.products.add((rollup["day"], rollup.get("product_id")))
             for name, count in tokens.items():
                 sums.by_metrics[name] = sums.by_metrics.get(name, 0) + count
         elif rollup.get("streaming"):
@@ -126,13 +146,15 @@ class Streaming:
         settled = {day: metrics.settled(date.fromisoformat(day)) for day, _ in self.days}
         waiting, uncovered, alone, both = [], [], [], []
         for (day, subscription), sums in sorted(self.days.items(), key=_order):
+            if self.wanted is not None and subscription not in self.wanted:
+                continue
             where = {"day": day, "subscription": subscription}
             has_tokens = any(sums.by_metrics.values())
             if sums.awaiting and not settled[day]:
                 waiting.append({**where, "requests": sums.awaiting})
-            elif sums.awaiting and not has_tokens:
+            elif sums.awaiting and not has_tokens and not self._by_product(day, sums):
                 uncovered.append({**where, "requests": sums.awaiting})
-            if has_tokens and not sums.awaiting:
+            if has_tokens and not sums.awaiting and not self._awaited(day, subscription):
                 alone.append({**where, **sums.by_metrics})
             if has_tokens and sums.by_events:
                 both.append(where)
@@ -143,6 +165,21 @@ class Streaming:
             "by_both": _some(both),
             "checked_by_request": False,
         }
+
+    def _by_product(self, day: str, sums: _Sums) -> bool:
+        """Whether metrics without subscriptions tell of every product that requests await."""
+        return all((day, product) in self.products for product in sums.awaiting_products)
+
+    def _awaited(self, day: str, subscription: str | None) -> bool:
+        """Whether metrics without a subscription are of products that requests await."""
+        if subscription is not None:
+            return False
+        awaited = {
+            (each, product)
+            for (each, _), sums in self.days.items()
+            for product in sums.awaiting_products
+        }
+        return all(each in awaited for each in self.products if each[0] == day)
 
 
 def metrics_state(metrics: Metrics, now: datetime, first: date, last: date) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from usage_ingest.streaming import STREAMING_COLUMNS, Streaming
 from usage_ingest.summary_query import STORED_TAG, SummaryQuery, Value, stored_field
 
 MAX_GROUPS: Final = 20_000
-NARROWING: Final = frozenset({"day", "subscription"})
+NARROWING: Final = frozenset({"day"})
 """Filters that hold for streamed requests and their metrics alike."""
 ESTIMATED_FIELDS: Final = ("input_tokens", "output_tokens", "total_tokens")
 
@@ -101,8 +101,11 @@ def _counted(fold: _Fold, totals: _Sums) -> Counted:
 
 async def _streaming(query: SummaryQuery, reader: ReportReader) -> Streaming:
     """Read streamed requests and their metrics whole: a filter may hold for one of them only."""
-    streaming = Streaming()
+    wanted = query.filters.get("subscription")
+    streaming = Streaming(wanted=wanted)
     stored = {stored_field(name): of for name, of in query.filters.items() if name in NARROWING}
+    if wanted is not None:
+        stored["subscription_id"] = (*wanted, None)  # metrics may name none
     start, end = query.start.isoformat(), query.end.isoformat()
     async for rollup in reader.rollups(STREAMING_COLUMNS, start, end, stored):
         streaming.add(rollup)
@@ -122,6 +125,7 @@ def columns_of(query: SummaryQuery) -> tuple[str, ...]:
         "subscription_id",
         "source",
         "streaming",
+        "product_id",
         "usage_estimated",
         *(stored_field(name) for name in names),
         *COUNTERS,

@@ -28,6 +28,7 @@ MAX_ROWS: Final = 500_000
 """Log Analytics answers no more rows than this; an answer that is full may not be whole."""
 _SERVER_SECONDS: Final = 60
 _READ_SECONDS: Final = 90
+_CONNECT_SECONDS: Final = 10
 _BUSY: Final = frozenset({429, 500, 502, 503})
 _TOO_MUCH: Final = frozenset({408, 413, 504})
 _REFUSED: Final = frozenset({401, 403})
@@ -48,7 +49,11 @@ class LogAnalyticsMetrics:
     ) -> None:
         """Keep what is needed to connect; http is for stand-ins on this machine only."""
         self._client = LogsQueryClient(
-            credential, endpoint=endpoint, retry_total=0, read_timeout=_READ_SECONDS
+            credential,
+            endpoint=endpoint.rstrip("/"),
+            retry_total=0,
+            connection_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
         )
         self._enforce_https = not endpoint.startswith("http://")
         self._patience_seconds = patience_seconds

@@ -16,7 +16,7 @@ from usage_ingest.events.times import event_time
 from usage_ingest.events.usage import has_usage_apart, read_usage, service_tier
 from usage_ingest.events.usage.hint import Hint
 from usage_ingest.identity import Identity
-from usage_ingest.metric_profile import is_covered
+from usage_ingest.metric_profile import covering_profile
 from usage_ingest.record import (
     NO_USAGE,
     TOKEN_FIELDS,
@@ -85,7 +85,7 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
     fields = _fields(call, day, rules)
     usage, state, flags = _usage(call)
     rest = replace(usage, **dict.fromkeys(TOKEN_FIELDS))  # other units are told by events alone
-    if rest != usage and is_covered(rules.identity, day, fields):
+    if rest != usage and covering_profile(rules.identity, day, fields):
         usage, state = rest, UsageState.AWAITING_METRICS
         flags.add(Flag.COVERED_BY_METRICS)
     if dated.flag is not None:

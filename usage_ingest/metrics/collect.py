@@ -5,6 +5,7 @@ times. The bins that a window touches are read whole and stored; then the mark m
 ETag. Everything may be repeated, at any time and by two runs at once.
 """
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -12,9 +13,15 @@ from itertools import groupby
 from typing import Final
 
 from usage_ingest import telemetry
-from usage_ingest.errors import ConfigError, ConflictError, PartialResultError, TransientError
+from usage_ingest.errors import (
+    ConfigError,
+    ConflictError,
+    OutOfTimeError,
+    PartialResultError,
+    TransientError,
+)
 from usage_ingest.identity import METRIC_PROFILE, Identity
-from usage_ingest.metric_profile import Definition, definition_of
+from usage_ingest.metric_profile import Definition, definition_of, wrong_definitions
 from usage_ingest.metrics.fold import Kind, MetricRow, bag_of, records
 from usage_ingest.metrics.ports import MetricReader, WatermarkStore
 from usage_ingest.metrics.read_bins import BinReader
@@ -25,18 +32,20 @@ from usage_ingest.metrics.watermark import (
     Pace,
     Source,
     Watermark,
+    Window,
     advanced,
     initial,
     next_window,
     noted,
+    slowed,
 )
 from usage_ingest.ports import Clock, IdentityStore, Ledger
 from usage_ingest.record import Flag
 
 TIME_FOR_COLLECTING: Final = timedelta(minutes=5)
 """A run starts no further window after this, well below the function's timeout."""
-BINS_AT_ONCE: Final = 500
-"""Bins of one query: keeps its text, and what one answer may hold, within bounds."""
+BINS_AT_ONCE: Final = 48
+"""Bins of one query: what one answer may hold, and how long it is read, stay within bounds."""
 _SLOT: Final = 0  # rollups of metrics are their own: no hub partition writes to them
 
 
@@ -71,10 +80,10 @@ class Collect:
             ConfigError: A source cannot work as it is configured.
         """
         run = _Run(self, await self.identity.load(), self.clock.now() + TIME_FOR_COLLECTING)
-        run.check_covering()
+        run.check_definitions()
         if not self.sources:
             telemetry.event_once("metrics_not_collected", text="METRICS_TARGETS names no target")
-        waiting = list(self.sources)
+        waiting = random.sample(self.sources, len(self.sources))  # none waits for ever
         while waiting and self.clock.now() < run.ends_at:
             waiting = [each for each in waiting if await run.attempt(each)]
         outcome = CollectOutcome(run.windows, run.stored, run.grown, not waiting)
@@ -96,23 +105,17 @@ class _Run:
     grown: int = 0
     failed: list[TransientError | ConfigError] = field(default_factory=list)
 
-    def check_covering(self) -> None:
-        """Note products whose events no longer count while nobody collects their metrics."""
+    def check_definitions(self) -> None:
+        """Tell what is wrong with definitions, before their day comes where possible."""
         collected = {each.profile for each in self.collect.sources}
         today = self.collect.clock.now().date().isoformat()
-        for profile in self.identity.metric_profiles():
-            definition = definition_of(profile, self.identity, today)
-            if definition and definition.covers == "all" and profile not in collected:
-                self._failed(
-                    ConfigError(
-                        f"identity metric_profile/{profile} covers calls whose tokens count by "
-                        f"metrics alone, and nobody collects it: add {profile} to "
-                        "METRICS_PROFILES and its workspace to METRICS_TARGETS"
-                    ),
-                )
+        for problem in wrong_definitions(self.identity, collected, today):
+            self._failed(ConfigError(problem))
 
     async def attempt(self, source: Source) -> bool:
-        """Collect one window of a source; return whether there is more of it."""
+        """Collect one window of a source while there is time; return whether there is more."""
+        if self.collect.clock.now() >= self.ends_at:
+            return True
         try:
             await self._define(source.profile)
             return await self._window(source)
@@ -148,16 +151,29 @@ class _Run:
         window = next_window(mark, now, collect.pace)
         if window is None:
             return False
-        read = BinReader(collect.metrics, source, self.identity)
-        touched = await read.touched(window)
-        for definition, bins in self._readable(source.profile, touched, now):
-            async for rows in read.whole(definition, bins):
-                kind = Kind(source.profile, definition, bins[0].seconds)
-                mark = await self._store(mark, kind, rows)
-        mark = self._note_too_old(mark, touched, now)
+        try:
+            mark = await self._collected(mark, window, now)
+        except OutOfTimeError:
+            await collect.watermarks.write(slowed(mark))
+            raise
         mark = await collect.watermarks.write(advanced(mark, window.end, now))
         self.windows += 1
         return next_window(mark, now, collect.pace) is not None
+
+    async def _collected(self, mark: Watermark, window: Window, now: datetime) -> Watermark:
+        """Store what the window touches; return the mark with what is odd of it."""
+        source = mark.source
+        read = BinReader(self.collect.metrics, source, self.identity, self._in_time)
+        touched = await read.touched(window)
+        for definition, bins in self._readable(source.profile, touched, now):
+            kind = Kind(source.profile, definition, bins[0].seconds, self.identity)
+            async for rows in read.whole(definition, bins):
+                mark = await self._store(mark, kind, rows)
+        return self._note_too_old(mark, touched, now)
+
+    def _in_time(self) -> None:
+        if self.collect.clock.now() >= self.ends_at:
+            raise OutOfTimeError("a window took longer than a run may: the next ones are shorter")
 
     def _readable(
         self, profile: str, touched: Sequence[Bin], now: datetime
@@ -189,8 +205,8 @@ class _Run:
         return _noted(mark, "metric_value_odd", (each.event_time for each in odd))
 
     def _check_one_profile(self, profile: str, rows: Iterable[MetricRow]) -> None:
-        """Refuse rows that another collected profile would count too."""
-        others = {each.profile for each in self.collect.sources} - {profile}
+        """Refuse rows that another profile would count too, collected today or not."""
+        others = set(self.identity.metric_profiles()) - {profile}
         for row in rows if others else ():
             bag, day = bag_of(row), row.bin_start.date().isoformat()
             for other in sorted(others):

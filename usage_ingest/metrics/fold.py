@@ -4,7 +4,7 @@ Rows are summed, never counted: whether a row is a request is not known.
 """
 
 import functools
-import math
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +14,8 @@ import orjson
 
 from usage_ingest.errors import TransientError
 from usage_ingest.events.fields import text
-from usage_ingest.metric_profile import Definition
+from usage_ingest.identity import Identity
+from usage_ingest.metric_profile import Definition, covering_profile
 from usage_ingest.record import Flag, Source, TokenUsage, UsageRecord, UsageState
 from usage_ingest.record_id import MetricBin, metric_record_id
 
@@ -22,6 +23,8 @@ SHAPE: Final = "metric"
 _ADDED: Final = "_MS."  # how keys start that Azure Monitor adds
 _GATEWAY_HOSTS: Final = (".azure-api.net", ".azure-api.us", ".azure-api.cn")
 _NEARLY: Final = 1e-6
+_IMPLAUSIBLE: Final = 1e12
+"""Tokens that no bin of one set of dimensions has: a sum above is a producer's fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,12 @@ class Kind:
     profile: str
     definition: Definition
     bin_seconds: int
+    identity: Identity
+
+    def takes(self, day: str, fields: Mapping[str, Any]) -> bool:
+        """Whether rows of a day with these fields count by this profile, and by no other."""
+        covering = covering_profile(self.identity, day, fields)
+        return covering == (self.profile if self.definition.covers == "all" else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +83,8 @@ def bag_of(row: MetricRow) -> Mapping[str, str]:
 @functools.lru_cache(maxsize=4_096)
 def _bag(properties: str) -> Mapping[str, str]:
     try:
-        bag = orjson.loads(properties)
-    except orjson.JSONDecodeError as error:
+        bag = json.loads(properties)  # takes lone surrogates, which callers' names may hold
+    except ValueError as error:
         raise TransientError("Log Analytics answered properties that are no JSON") from error
     if not isinstance(bag, Mapping):
         raise TransientError("Log Analytics answered properties that are no JSON object")
@@ -89,11 +98,12 @@ def _bag(properties: str) -> Mapping[str, str]:
 def records(rows: Iterable[MetricRow], kind: Kind, now: datetime) -> list[UsageRecord]:
     """Return the records of rows that are all of one kind.
 
-    Rows of products that this profile does not count are left out: those count by events.
+    Rows that this profile does not count are left out: those count by events, or by another.
     """
     sums: dict[_Key, _Sums] = {}
     for row in rows:
-        bag = tuple(sorted(bag_of(row).items()))
+        known = bag_of(row).items()
+        bag = tuple(sorted(each for each in known if each[0] not in kind.definition.ignored))
         key = _Key(row.bin_start, row.component.lower(), row.role_name, bag)
         found = sums.setdefault(key, _Sums(row.as_of))
         name = kind.definition.metrics[row.metric]
@@ -105,12 +115,13 @@ def records(rows: Iterable[MetricRow], kind: Kind, now: datetime) -> list[UsageR
 def _record(key: _Key, sums: _Sums, kind: Kind, now: datetime) -> UsageRecord | None:
     bag = dict(key.bag)
     fields = _fields(bag, kind.definition)
-    if not kind.definition.takes(fields):
+    if not kind.takes(key.bin_start.date().isoformat(), fields):
         return None
     gateway, region = gateway_of(key.role_name)
     counts = {name: _whole(total) for name, total in sums.totals.items()}
-    usage, consistent = TokenUsage(**counts).settled()
-    flags = [] if consistent else [Flag.INCONSISTENT_USAGE]
+    usage = TokenUsage(**counts)
+    # Sums stay as they are: what does not fit yet may only be half arrived.
+    flags = [] if usage.settled()[1] else [Flag.INCONSISTENT_USAGE]
     if None in counts.values():
         flags.append(Flag.ODD_VALUE)
     return UsageRecord(
@@ -128,7 +139,7 @@ def _record(key: _Key, sums: _Sums, kind: Kind, now: datetime) -> UsageRecord | 
         metric=MetricBin(
             component=key.component,
             profile=kind.profile,
-            role_name=key.role_name,
+            role_name=text(key.role_name) or "",
             bin_seconds=kind.bin_seconds,
             as_of=sums.as_of,
         ),
@@ -158,7 +169,7 @@ def gateway_of(role_name: str) -> tuple[str | None, str | None]:
 
 
 def _whole(total: float) -> int | None:
-    """Return a sum of tokens, or None where it is no whole number of zero or more."""
-    if not math.isfinite(total) or total < 0 or abs(total - round(total)) > _NEARLY:
-        return None
+    """Return a sum of tokens, or None where it is no plausible whole number."""
+    if not 0 <= total <= _IMPLAUSIBLE or abs(total - round(total)) > _NEARLY:
+        return None  # NaN is within no bounds
     return round(total)

@@ -1,6 +1,6 @@
 """Reads what a window needs, whole: an answer that is not is asked for again in halves."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
@@ -15,11 +15,12 @@ from usage_ingest.metrics.watermark import Bin, Source, Window, bins_of
 
 @dataclass(frozen=True, slots=True)
 class BinReader:
-    """Reads the bins of one source."""
+    """Reads the bins of one source; `in_time` raises where a run has taken too long."""
 
     metrics: MetricReader
     source: Source
     identity: Identity
+    in_time: Callable[[], None]
 
     async def touched(self, window: Window) -> list[Bin]:
         """Return the bins of which rows arrived in the window, in order.
@@ -40,6 +41,7 @@ class BinReader:
         Raises:
             TransientError: A single bin is not answered whole.
         """
+        self.in_time()
         try:
             rows = await self.metrics.rows(self.source.target, definition, bins)
         except PartialResultError as error:
@@ -56,6 +58,7 @@ class BinReader:
     async def _minutes(
         self, definition: Definition, window: Window, generated: Window
     ) -> set[datetime]:
+        self.in_time()
         try:
             return await self.metrics.touched(self.source.target, definition, window, generated)
         except PartialResultError as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from usage_ingest.record import Flag, TokenUsage, UsageRecord
+from usage_ingest.record import UsageRecord
 
 
 def later_reading(stored: UsageRecord, read: UsageRecord) -> tuple[UsageRecord | None, bool]:
@@ -18,19 +18,11 @@ def later_reading(stored: UsageRecord, read: UsageRecord) -> tuple[UsageRecord |
     """
     if stored.metric is None or read.metric is None or read.metric.as_of < stored.metric.as_of:
         return None, False
-    less = _less(stored.usage, read)
-    kept = {name: getattr(stored.usage, name) for name in less}
-    usage, _ = replace(read.usage, **kept).settled()
-    changed = replace(read, usage=usage) if usage != stored.usage else None
-    return changed, bool(less)
-
-
-def _less(stored: TokenUsage, read: UsageRecord) -> list[str]:
-    """Return what the reading has less of; a part that did not fit its whole is not less."""
     found = read.usage.reported()
-    fits = Flag.INCONSISTENT_USAGE not in read.flags
-    return [
-        name
-        for name, before in stored.reported().items()
-        if (found[name] < before if name in found else fits)
-    ]
+    less = {
+        name: before
+        for name, before in stored.usage.reported().items()
+        if found.get(name, -1) < before
+    }
+    usage = replace(read.usage, **less)
+    return replace(read, usage=usage) if usage != stored.usage else None, bool(less)

@@ -73,6 +73,7 @@ SHIPPED: Final[Mapping[str, Mapping[str, Any]]] = {
             "gateway_id": "Gateway ID",
             "region": "Location",
         },
+        "ignored": ["Client IP"],
         "covers": "all",
         "covered": {"subscription_id": []},
     },

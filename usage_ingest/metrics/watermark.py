@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from usage_ingest.document import time_text
 from usage_ingest.identity import Identity
 
 LONGEST_WINDOW: Final = timedelta(days=1)
 """A catch-up goes window by window; the watermark moves after each."""
+_SHORTEST_SECONDS: Final = 60
 GENERATED_BEFORE: Final = timedelta(days=3)
 GENERATED_AFTER: Final = timedelta(days=1)
 """Azure Monitor replaces times older than two days or more than one day ahead by the arrival."""
-MAX_NOTES: Final = 100
+MAX_NOTED_DAYS: Final = 1_000
 
 Note = Literal["metric_bin_shrank", "metric_value_odd", "metric_bin_too_old"]
 NOTES: Final[tuple[Note, ...]] = ("metric_bin_shrank", "metric_value_odd", "metric_bin_too_old")
@@ -45,14 +45,16 @@ class Watermark:
     """The mark of a source.
 
     `collected_from` is where collecting began: what arrived before it was never asked for.
-    `checked_at` is the service's time when a run last looked. `notes` list bins of which
-    something is odd, as UTC texts, the latest hundred of a kind.
+    `checked_at` is the service's time when a run last looked. `notes` list the UTC days that
+    something is odd of. `window_seconds` is how long a window may be: it shrinks where a run
+    could not get through one in its time.
     """
 
     source: Source
     collected_from: datetime
     collected_through: datetime
     checked_at: datetime
+    window_seconds: int = int(LONGEST_WINDOW.total_seconds())
     notes: Mapping[Note, tuple[str, ...]] = field(default_factory=dict)
     etag: str | None = None
 
@@ -89,7 +91,8 @@ def next_window(mark: Watermark, now: datetime, pace: Pace) -> Window | None:
 
     It starts before the mark, to meet rows that became visible late, and ends behind now.
     """
-    end = min(now - pace.settling_delay, mark.collected_through + LONGEST_WINDOW)
+    longest = timedelta(seconds=mark.window_seconds)
+    end = min(now - pace.settling_delay, mark.collected_through + longest)
     if end <= mark.collected_through:
         return None
     return Window(mark.collected_through - pace.overlap, end)
@@ -97,17 +100,24 @@ def next_window(mark: Watermark, now: datetime, pace: Pace) -> Window | None:
 
 def advanced(mark: Watermark, end: datetime, now: datetime) -> Watermark:
     """Return the mark after a window was stored; it never goes back."""
+    longest = int(LONGEST_WINDOW.total_seconds())
     return replace(
         mark,
         collected_through=max(mark.collected_through, end),
         checked_at=max(mark.checked_at, now),
+        window_seconds=min(mark.window_seconds * 2, longest),
     )
 
 
+def slowed(mark: Watermark) -> Watermark:
+    """Return the mark after a window took too long: the next one is half as long."""
+    return replace(mark, window_seconds=max(mark.window_seconds // 2, _SHORTEST_SECONDS))
+
+
 def noted(mark: Watermark, note: Note, bins: Iterable[datetime]) -> Watermark:
-    """Return the mark with bins added to what is odd; each is listed once."""
+    """Return the mark with the days of bins added to what is odd; each is listed once."""
     known = mark.notes.get(note, ())
-    listed = sorted({*known, *(time_text(each) for each in bins)})[-MAX_NOTES:]
+    listed = sorted({*known, *(each.date().isoformat() for each in bins)})[-MAX_NOTED_DAYS:]
     return replace(mark, notes={**mark.notes, note: tuple(listed)}) if listed else mark
 
 
