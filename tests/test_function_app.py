@@ -17,9 +17,11 @@ from azure.functions import eventhub, meta
 import function_app
 from local.cosmos import Fault
 from local.event_hubs import SendFault
-from tests.builders import body, make_event
-from tests.conftest import Stack
+from local.log_analytics import Fault as LogsFault
+from tests.builders import WORKSPACE, body, make_event, make_log_row
+from tests.conftest import Logs, Stack
 from usage_ingest import wiring
+from usage_ingest.errors import ConfigError
 
 EXPECTED: dict[str, dict[str, Any]] = {
     "ingest_usage_events": {
@@ -440,3 +442,94 @@ async def test_status_shows_partitions_and_dead_letters(running: Stack) -> None:
 
     assert found["dead_letters"] == {"open": {"not_json": 1}, "closed": {}, "total_open": 1}
     assert [each["partition_id"] for each in found["event_hub"]["partitions"]] == ["0", "1"]
+
+
+async def collect() -> None:
+    await function_app.collect_streaming_metrics(typing.cast("func.TimerRequest", None))
+
+
+@pytest.fixture
+def collected(running: Stack, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """The process's own app, with Log Analytics to collect from."""
+    monkeypatch.setenv("METRICS_TARGETS", WORKSPACE)
+    monkeypatch.setenv("METRICS_ENDPOINT", logs.server.endpoint)
+    return running
+
+
+async def test_the_timer_collects_what_was_streamed(collected: Stack, logs: Logs) -> None:
+    logs.server.add(
+        [
+            make_log_row(),
+            make_log_row(Name="Completion Tokens", Sum=20.0),
+            make_log_row(Name="Total Tokens", Sum=120.0),
+        ]
+    )
+
+    await collect()
+    await collect()
+
+    (record,) = await collected.documents("usage", type="usage")
+    (mark,) = await collected.documents("state", type="watermark")
+    assert (record["source"], record["input_tokens"], record["output_tokens"]) == (
+        "metrics",
+        100,
+        20,
+    )
+    assert mark["collected_through"] == "2026-11-20T13:45:00.000000Z"
+    assert {each.status for each in logs.server.requests} == {200}
+
+
+async def test_the_summary_shows_what_was_collected_and_how_far(
+    collected: Stack, logs: Logs
+) -> None:
+    logs.server.add([make_log_row()])
+    await collected.app.ingest.batch(make_numbered(make_event(usage=None, streaming=True)))
+    await collect()
+
+    found = content(
+        await function_app.usage_summary(
+            request("usage/summary", start_date="2026-11-20", end_date="2026-11-20")
+        )
+    )
+
+    (mark,) = found["completeness"]["sources"]["metrics"]["watermarks"]
+    assert (found["totals"]["requests"], found["totals"]["input_tokens"]) == (1, 100)
+    assert mark["target"] == WORKSPACE
+    assert mark["collected_through"] == "2026-11-20T13:45:00.000000Z"
+
+
+async def test_status_shows_the_watermarks(collected: Stack) -> None:
+    await collect()
+
+    found = content(await function_app.status(request("status")))["metrics"]
+
+    assert [(each["target"], each["profile"]) for each in found["watermarks"]] == [
+        (WORKSPACE, "own")
+    ]
+    assert found["streaming"]["awaiting"] == {"count": 0, "listed": []}
+    del collected
+
+
+async def test_metrics_that_cannot_be_read_make_the_timer_raise(
+    collected: Stack, logs: Logs
+) -> None:
+    logs.server.faults.add(LogsFault(status=403, count=None))
+
+    with pytest.raises(ConfigError, match="Log Analytics Reader"):
+        await collect()
+
+    assert await collected.documents("state", type="watermark") == []
+
+
+async def test_without_targets_the_timer_says_so_once_and_asks_nobody(
+    running: Stack, logs: Logs, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="usage_ingest")
+
+    await collect()
+    await collect()
+
+    said = [each.getMessage() for each in caplog.records if each.name == "usage_ingest"]
+    assert said == ['metrics_not_collected {"text":"METRICS_TARGETS names no target"}']
+    assert not logs.server.requests
+    assert await running.documents("state", type="watermark") == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from usage_ingest.completeness import hub_state
 from usage_ingest.errors import InvalidQueryError
 from usage_ingest.events.progress import Gap, Progress
-from usage_ingest.metrics.watermark import Source, Watermark
+from usage_ingest.metrics.watermark import NOTES, Note, Source, Watermark
 from usage_ingest.ports import ReportStores
 from usage_ingest.record import USAGE_FIELDS
 from usage_ingest.rollup import COUNTERS, REQUEST_COUNTERS
@@ -328,7 +328,7 @@ async def test_the_reader_is_asked_in_stored_names_for_the_days_and_filters_of_t
 
     columns, *asked = reader.asked[0]
     assert columns == (
-        *("day", "subscription_id", "source", "streaming", "usage_estimated"),
+        *("day", "subscription_id", "source", "streaming", "product_id", "usage_estimated"),
         *("app_id", "tags.team"),
         *COUNTERS,
     )
@@ -347,7 +347,7 @@ async def test_the_reader_is_asked_in_stored_names_for_the_days_and_filters_of_t
 
 
 def test_only_what_a_summary_needs_is_read() -> None:
-    always = ("day", "subscription_id", "source", "streaming", "usage_estimated")
+    always = ("day", "subscription_id", "source", "streaming", "product_id", "usage_estimated")
 
     assert columns_of(query_of()) == (*always, *COUNTERS)
     assert columns_of(query_of("day", "tag:team")) == (*always, "tags.team", *COUNTERS)
@@ -362,12 +362,12 @@ async def test_what_a_filter_could_hide_of_streamed_requests_is_read_beside_it()
 
     assert [asked[3] for asked in reader.asked] == [
         {"api_kind": ["chat"], "subscription_id": ["hr"]},
-        {"subscription_id": ["hr"]},
+        {"subscription_id": ["hr", None]},
     ]
 
 
 async def test_without_such_a_filter_rollups_are_read_once() -> None:
-    filters: dict[str, tuple[Value, ...]] = {"day": ("2026-03-02",), "subscription": ("hr",)}
+    filters: dict[str, tuple[Value, ...]] = {"day": ("2026-03-02",)}
     reader = FakeReader([], [], [])
 
     await summarise(query_of(filters=filters), stores_of(reader, FakeProgress([], [])), NOW)
@@ -672,6 +672,187 @@ async def test_every_reason_is_told_at_once() -> None:
         "awaiting_metrics",
     ]
     assert completeness["complete"] is False
+
+
+# What it covers of streamed requests
+
+SOURCE = Source("11111111-aaaa-4bbb-8ccc-000000000001", "own")
+
+
+def mark(
+    through: datetime = NOW - timedelta(minutes=15),
+    notes: Mapping[Note, tuple[str, ...]] | None = None,
+    source: Source = SOURCE,
+) -> Watermark:
+    return Watermark(
+        source=source,
+        collected_from=datetime(2026, 2, 1, tzinfo=UTC),
+        collected_through=through,
+        checked_at=NOW,
+        notes=notes or {},
+    )
+
+
+def streamed(requests: int = 1, **fields: Any) -> Row:
+    """Requests of the second of March whose tokens come by the metrics."""
+    return rollup(
+        subscription_id="hr",
+        source="event_hub",
+        streaming=True,
+        requests=requests,
+        requests_awaiting_metrics=requests,
+        **fields,
+    )
+
+
+def measured(**fields: Any) -> Row:
+    return rollup(
+        subscription_id="hr", source="metrics", streaming=True, usage_estimated=True, **fields
+    )
+
+
+async def of_streaming(*rows: Row, marks: Sequence[Watermark] | None = None, **given: Any) -> Row:
+    marks = [mark()] if marks is None else marks
+    return await completeness_of(
+        given.pop("query", query_of()), *rows, marks=marks, sources=[SOURCE], **given
+    )
+
+
+async def test_a_settled_day_whose_streamed_requests_have_tokens_is_complete() -> None:
+    rows = streamed(3), measured(input_tokens=40, output_tokens=2)
+
+    completeness = await of_streaming(*rows)
+
+    assert completeness["complete"]
+    assert completeness["sources"]["metrics"]["covered"]
+    assert completeness["sources"]["metrics"]["text"] is None
+    assert completeness["requests_awaiting_metrics"] == 3
+    assert completeness["estimated"]
+    assert completeness["streaming"]["checked_by_request"] is False
+
+
+async def test_tokens_by_metrics_are_in_the_totals_and_their_requests_are_not() -> None:
+    summary = await summary_of(query_of(), streamed(3), measured(input_tokens=40))
+
+    assert (summary["totals"]["requests"], summary["totals"]["input_tokens"]) == (3, 40)
+    assert summary["totals"]["estimated"]["input_tokens"] == 40
+
+
+async def test_streamed_requests_of_a_day_that_is_not_settled_are_awaited() -> None:
+    today = {"day": "2026-03-14"}
+
+    completeness = await of_streaming(streamed(3) | today, measured(input_tokens=40) | today)
+
+    assert completeness["incomplete_because"] == ["awaiting_metrics"]
+    assert completeness["streaming"]["awaiting"] == {
+        "count": 1,
+        "listed": [{"day": "2026-03-14", "subscription": "hr", "requests": 3}],
+    }
+
+
+async def test_streamed_requests_of_a_settled_day_without_tokens_are_uncovered() -> None:
+    completeness = await of_streaming(streamed(3), streamed(4))
+
+    assert completeness["incomplete_because"] == ["streaming_uncovered"]
+    assert completeness["streaming"]["streaming_uncovered"] == {
+        "count": 1,
+        "listed": [{"day": "2026-03-02", "subscription": "hr", "requests": 7}],
+    }
+
+
+async def test_tokens_by_metrics_of_requests_that_no_event_told_of_are_listed() -> None:
+    """They are in the totals: nothing is missing from those."""
+    completeness = await of_streaming(measured(input_tokens=40))
+
+    assert completeness["incomplete_because"] == []
+    assert completeness["streaming"]["without_requests"]["listed"] == [
+        {"day": "2026-03-02", "subscription": "hr", "input_tokens": 40}
+    ]
+
+
+async def test_a_source_that_was_given_up_within_the_range_makes_it_incomplete() -> None:
+    gone = mark(datetime(2026, 3, 5, 9, tzinfo=UTC), source=Source(SOURCE.target, "gone"))
+
+    assert (await of_streaming(marks=[mark(), gone]))["incomplete_because"] == [
+        "metrics_source_left"
+    ]
+    later = query_of(start=date(2026, 3, 6), end=date(2026, 3, 14))
+    assert (await of_streaming(query=later, marks=[mark(), gone]))["complete"]
+
+
+async def test_streamed_requests_that_may_count_by_both_channels_are_told() -> None:
+    told = rollup(subscription_id="hr", source="event_hub", streaming=True, requests=1)
+
+    completeness = await of_streaming(
+        streamed(3), measured(input_tokens=40), told | {"output_tokens": 5}
+    )
+
+    assert completeness["incomplete_because"] == ["streaming_by_both"]
+    assert completeness["streaming"]["by_both"]["count"] == 1
+
+
+async def test_a_mark_that_does_not_move_makes_the_range_incomplete() -> None:
+    completeness = await of_streaming(marks=[mark(NOW - timedelta(hours=2))])
+
+    assert completeness["incomplete_because"] == ["metrics_lag"]
+    assert not completeness["sources"]["metrics"]["covered"]
+
+
+async def test_a_source_that_was_never_collected_makes_the_range_incomplete() -> None:
+    completeness = await of_streaming(marks=[])
+
+    assert completeness["incomplete_because"] == ["metrics_lag"]
+    assert completeness["sources"]["metrics"]["watermarks"][0]["collected_through"] is None
+
+
+async def test_a_mark_that_stopped_after_the_range_leaves_it_complete() -> None:
+    february = query_of(start=date(2026, 2, 1), end=date(2026, 2, 28))
+    stopped = mark(datetime(2026, 3, 1, 1, tzinfo=UTC))
+
+    assert (await of_streaming(query=february, marks=[stopped]))["complete"]
+    assert (await of_streaming(marks=[stopped]))["incomplete_because"] == ["metrics_lag"]
+
+
+@pytest.mark.parametrize("note", NOTES)
+@pytest.mark.parametrize(("day", "concerns"), [("02-28", False), ("03-01", True), ("03-14", True)])
+async def test_what_is_odd_of_a_bin_makes_the_range_of_its_day_incomplete(
+    note: Note, day: str, *, concerns: bool
+) -> None:
+    noted = mark(notes={note: (f"2026-{day}",)})
+
+    completeness = await of_streaming(marks=[noted])
+
+    assert completeness["incomplete_because"] == ([note] if concerns else [])
+    assert completeness["sources"]["metrics"]["watermarks"][0][note] == [f"2026-{day}"]
+
+
+async def test_every_reason_of_streaming_is_told_at_once() -> None:
+    day = {"day": "2026-03-14"}
+    gone = Source(SOURCE.target, "gone")
+
+    completeness = await of_streaming(
+        streamed() | day,
+        streamed() | {"subscription_id": "finance"},
+        measured(input_tokens=1),
+        rollup(subscription_id="hr", source="event_hub", streaming=True, input_tokens=1),
+        marks=[
+            mark(datetime(2026, 3, 14, tzinfo=UTC) + timedelta(minutes=15)),
+            mark(
+                datetime(2026, 3, 5, 9, tzinfo=UTC),
+                source=gone,
+                notes=dict.fromkeys(reversed(NOTES), ("2026-03-02",)),
+            ),
+        ],
+    )
+
+    assert completeness["incomplete_because"] == [
+        "metrics_lag",
+        "awaiting_metrics",
+        "streaming_uncovered",
+        "metrics_source_left",
+        "streaming_by_both",
+        *NOTES,
+    ]
 
 
 # CSV

@@ -89,6 +89,8 @@ class Definition(BaseModel):
             raise ValueError("metrics: two names stand for the same tokens")
         if set(self.must_have) & set(self.must_not_have):
             raise ValueError("must_not_have: a key is in must_have too")
+        if used := set(self.ignored) & {*self.must_have, *self.fields.values()}:
+            raise ValueError(f"ignored: {', '.join(sorted(used))} is used as well")
         if self.covers == "streaming" and self.covered:
             raise ValueError("covered: only a profile that covers all lists what it covers")
         if self.covers == "all" and not any(self.covered.values()):

@@ -149,10 +149,18 @@ def _broken_rules(given: Mapping[str, str]) -> Iterator[str]:
     group = given.get("EVENT_HUB_CONSUMER_GROUP")
     if group is not None and group == given.get("EVENT_HUB_REREAD_CONSUMER_GROUP"):
         yield "EVENT_HUB_REREAD_CONSUMER_GROUP: must not be EVENT_HUB_CONSUMER_GROUP."
-    endpoint = urlsplit(given.get("METRICS_ENDPOINT", ""))
-    if endpoint.scheme == "http" and endpoint.hostname not in _LOOPBACK:
+    if _is_plain(given.get("METRICS_ENDPOINT", "")):
         yield "METRICS_ENDPOINT: takes https; http is for stand-ins on this machine only."
     yield from _broken_ttls(given)
+
+
+def _is_plain(endpoint: str) -> bool:
+    """Whether an endpoint is http, and not on this machine."""
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:  # no address at all
+        return True
+    return parts.scheme == "http" and parts.hostname not in _LOOPBACK
 
 
 def _broken_ttls(given: Mapping[str, str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from usage_ingest.document import time_of, time_text
 from usage_ingest.errors import ConfigError
 from usage_ingest.events.progress import Gap, Progress, Tail
 from usage_ingest.identity import DatedValue, Identity
-from usage_ingest.metrics.watermark import NOTES, Source, Watermark
+from usage_ingest.metrics.watermark import LONGEST_SECONDS, NOTES, Source, Watermark
 from usage_ingest.record_id import digest
 
 PROGRESS_TYPE: Final = "progress"
@@ -167,7 +167,7 @@ def watermark_of(document: Mapping[str, Any]) -> Watermark:
         collected_from=collected_from,
         collected_through=collected_through,
         checked_at=checked_at,
-        window_seconds=document["window_seconds"],
+        window_seconds=document.get("window_seconds", LONGEST_SECONDS),
         notes={note: tuple(document[note]) for note in NOTES if note in document},
         etag=document.get("_etag"),
     )

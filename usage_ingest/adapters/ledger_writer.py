@@ -153,7 +153,7 @@ class LedgerWriter:
             raise TransientError(f"rollup {rollup}: {kind} is answered with {status}")
         await self._keys.refresh(self._place.cosmos_partition_key)
         if kind == "patch":
-            if plan.gains[rollup].counters.get("requests", 0) < 0:
+            if any(each.replaces and each.replaces["rollup_id"] == rollup for each in plan.entries):
                 telemetry.alarm("rollup_refused", id=rollup, text="deleted: rebuild the day")
             self._place.keys.discard(rollup)
             self._place.absent.add(rollup)

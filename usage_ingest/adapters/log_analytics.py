@@ -99,15 +99,20 @@ class LogAnalyticsMetrics:
         ask = client.query_resource if target.startswith("/") else client.query_workspace
 
         async def request() -> list[Mapping[str, Any]]:
-            answer = await ask(
-                target,
-                kql,
-                timespan=None,
-                server_timeout=_SERVER_SECONDS,
-                enforce_https=self._enforce_https,
-            )
+            try:
+                answer = await ask(
+                    target,
+                    kql,
+                    timespan=None,
+                    server_timeout=_SERVER_SECONDS,
+                    enforce_https=self._enforce_https,
+                )
+            except ValueError as error:  # a proxy's page: the SDK takes JSON for granted
+                raise ServiceResponseError("an answer that is no JSON", error=error) from error
             if isinstance(answer, LogsQueryPartialResult):
-                raise PartialResultError(f"a partial answer: {answer.partial_error}"[:300])
+                raise PartialResultError(f"a partial answer: {_told(answer.partial_error)}")
+            if len(answer.tables) != 1:
+                raise ServiceResponseError(f"an answer of {len(answer.tables)} tables, not one")
             (table,) = answer.tables
             return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
@@ -157,6 +162,11 @@ def _raise_refusal(error: HttpResponseError, target: str) -> None:
             f"METRICS_TARGETS: {target} has no table AppMetrics: no workspace-based Application "
             "Insights component sends to it"
         ) from error
+
+
+def _told(error: object) -> str:
+    """Return the end of a partial answer's error: the reason stands in its innermost part."""
+    return " ".join(str(error).split())[-300:]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

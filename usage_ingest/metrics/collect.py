@@ -80,10 +80,11 @@ class Collect:
             ConfigError: A source cannot work as it is configured.
         """
         run = _Run(self, await self.identity.load(), self.clock.now() + TIME_FOR_COLLECTING)
-        run.check_definitions()
         if not self.sources:
             telemetry.event_once("metrics_not_collected", text="METRICS_TARGETS names no target")
-        waiting = random.sample(self.sources, len(self.sources))  # none waits for ever
+        defined = await run.defined()
+        waiting = [each for each in self.sources if each.profile in defined]
+        random.shuffle(waiting)  # none waits for ever
         while waiting and self.clock.now() < run.ends_at:
             waiting = [each for each in waiting if await run.attempt(each)]
         outcome = CollectOutcome(run.windows, run.stored, run.grown, not waiting)
@@ -105,19 +106,30 @@ class _Run:
     grown: int = 0
     failed: list[TransientError | ConfigError] = field(default_factory=list)
 
-    def check_definitions(self) -> None:
-        """Tell what is wrong with definitions, before their day comes where possible."""
-        collected = {each.profile for each in self.collect.sources}
+    async def defined(self) -> set[str]:
+        """Return the profiles that can be collected.
+
+        A definition that ships is fixed at its first use: a release changes none. What is wrong
+        with any of them is told, before its day comes where possible.
+        """
+        wanted = {each.profile for each in self.collect.sources}
+        for profile in sorted(wanted - set(self.identity.metric_profiles())):
+            try:
+                text = shipped(profile).model_dump_json()
+            except ConfigError as error:
+                self._failed(error)
+            else:
+                self.identity = await self.collect.identity.record(METRIC_PROFILE + profile, text)
         today = self.collect.clock.now().date().isoformat()
-        for problem in wrong_definitions(self.identity, collected, today):
+        for problem in wrong_definitions(self.identity, wanted, today):
             self._failed(ConfigError(problem))
+        return wanted & set(self.identity.metric_profiles())
 
     async def attempt(self, source: Source) -> bool:
         """Collect one window of a source while there is time; return whether there is more."""
         if self.collect.clock.now() >= self.ends_at:
             return True
         try:
-            await self._define(source.profile)
             return await self._window(source)
         except ConflictError:
             telemetry.event("collecting_overtaken", **asdict(source))  # by another run: it goes on
@@ -136,14 +148,8 @@ class _Run:
         telemetry.alarm("metrics_source_failed", text=str(error), **fields)
         self.failed.append(error)
 
-    async def _define(self, profile: str) -> None:
-        """Fix the shipped definition of a profile at its first use: a release changes none."""
-        if profile not in self.identity.metric_profiles():
-            text = shipped(profile).model_dump_json()
-            self.identity = await self.collect.identity.record(METRIC_PROFILE + profile, text)
-
     async def _window(self, source: Source) -> bool:
-        collect = self.collect
+        collect, began = self.collect, self.collect.clock.now()
         mark = await collect.watermarks.read(source)
         now = await collect.metrics.now(source.target)
         if mark is None:
@@ -154,6 +160,8 @@ class _Run:
         try:
             mark = await self._collected(mark, window, now)
         except OutOfTimeError:
+            if self.ends_at - began < TIME_FOR_COLLECTING / 2:
+                return True  # the run is over, and the window had little of it
             await collect.watermarks.write(slowed(mark))
             raise
         mark = await collect.watermarks.write(advanced(mark, window.end, now))

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
-
 from usage_ingest.errors import TransientError
 from usage_ingest.events.fields import text
 from usage_ingest.identity import Identity
@@ -89,7 +87,7 @@ def _bag(properties: str) -> Mapping[str, str]:
     if not isinstance(bag, Mapping):
         raise TransientError("Log Analytics answered properties that are no JSON object")
     return {
-        key: value if isinstance(value, str) else orjson.dumps(value).decode()
+        key: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
         for key, value in bag.items()
         if not key.startswith(_ADDED) and value is not None
     }

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from usage_ingest.record import UsageRecord
+from usage_ingest.record import Flag, UsageRecord
 
 
 def later_reading(stored: UsageRecord, read: UsageRecord) -> tuple[UsageRecord | None, bool]:
@@ -25,4 +25,7 @@ def later_reading(stored: UsageRecord, read: UsageRecord) -> tuple[UsageRecord |
         if found.get(name, -1) < before
     }
     usage = replace(read.usage, **less)
-    return replace(read, usage=usage) if usage != stored.usage else None, bool(less)
+    if usage == stored.usage:
+        return None, bool(less)
+    flags = set(read.flags) if usage.settled()[1] else {*read.flags, Flag.INCONSISTENT_USAGE}
+    return replace(read, usage=usage, flags=tuple(sorted(flags))), bool(less)

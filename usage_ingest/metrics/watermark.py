@@ -13,6 +13,7 @@ from usage_ingest.identity import Identity
 
 LONGEST_WINDOW: Final = timedelta(days=1)
 """A catch-up goes window by window; the watermark moves after each."""
+LONGEST_SECONDS: Final = int(LONGEST_WINDOW.total_seconds())
 _SHORTEST_SECONDS: Final = 60
 GENERATED_BEFORE: Final = timedelta(days=3)
 GENERATED_AFTER: Final = timedelta(days=1)
@@ -54,7 +55,7 @@ class Watermark:
     collected_from: datetime
     collected_through: datetime
     checked_at: datetime
-    window_seconds: int = int(LONGEST_WINDOW.total_seconds())
+    window_seconds: int = LONGEST_SECONDS
     notes: Mapping[Note, tuple[str, ...]] = field(default_factory=dict)
     etag: str | None = None
 
@@ -73,10 +74,9 @@ class Window:
 
     def halves(self) -> "tuple[Window, Window] | None":
         """Return the window in two, or None where it is no longer than a minute."""
-        half = (self.end - self.start) / 2
-        if half < timedelta(seconds=30):
+        if self.end - self.start <= timedelta(minutes=1):
             return None
-        middle = self.start + half
+        middle = self.start + (self.end - self.start) / 2
         return Window(self.start, middle), Window(middle, self.end)
 
 
@@ -100,12 +100,11 @@ def next_window(mark: Watermark, now: datetime, pace: Pace) -> Window | None:
 
 def advanced(mark: Watermark, end: datetime, now: datetime) -> Watermark:
     """Return the mark after a window was stored; it never goes back."""
-    longest = int(LONGEST_WINDOW.total_seconds())
     return replace(
         mark,
         collected_through=max(mark.collected_through, end),
         checked_at=max(mark.checked_at, now),
-        window_seconds=min(mark.window_seconds * 2, longest),
+        window_seconds=min(mark.window_seconds * 2, LONGEST_SECONDS),
     )
 
 
