@@ -65,6 +65,16 @@ def _command(given: argparse.Namespace) -> Coroutine[Any, Any, None]:
             from local.demo import demo  # noqa: PLC0415
 
             return demo(given.events, given.seed)
+        case _:
+            return _small_command(given)
+
+
+def _small_command(given: argparse.Namespace) -> Coroutine[Any, Any, None]:
+    match given.command:
+        case "provision":
+            from local.provision import provision_named  # noqa: PLC0415
+
+            return provision_named(environment(), index_policy=not given.without_index_policy)
         case "send":
             return _send(given.files)
         case _:
@@ -119,6 +129,14 @@ def _parser() -> argparse.ArgumentParser:
     host.add_argument("--panel", action="store_true", help="print a line now and then")
     commands.add_parser(
         "stand-ins", parents=[data, stores], help="Event Hubs, Cosmos DB and Log Analytics"
+    )
+    provision = commands.add_parser(
+        "provision", help="create the database and containers that the settings name"
+    )
+    provision.add_argument(
+        "--without-index-policy",
+        action="store_true",
+        help="for an emulator that refuses custom index policies",
     )
     send = commands.add_parser("send", help="publish JSON lines to the event hub")
     send.add_argument("files", nargs="+", metavar="FILE", help="- is standard input")
