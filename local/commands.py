@@ -29,7 +29,7 @@ async def publish(settings: Mapping[str, str], events: Iterable[Sent]) -> int:
     chosen, credentials, published = load_settings(settings), Credentials(), 0
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(credentials.close)
-        client = await stack.enter_async_context(_producer(chosen, credentials))
+        client = await stack.enter_async_context(producer(chosen, credentials))
         for slice_ in _slices(events):
             by_key: dict[str | None, list[EventData | AmqpAnnotatedMessage]] = {}
             for each in slice_:
@@ -52,7 +52,8 @@ async def publish_metrics(endpoint: str, rows: Sequence[Mapping[str, Any]]) -> N
         answer.raise_for_status()
 
 
-def _producer(settings: Settings, credentials: Credentials) -> EventHubProducerClient:
+def producer(settings: Settings, credentials: Credentials) -> EventHubProducerClient:
+    """Return a client that sends to the hub of the settings."""
     hub, connection = settings.event_hub_name, settings.event_hub_connection
     if connection is None:
         return EventHubProducerClient(settings.namespace, hub, credentials.default())
