@@ -2,12 +2,8 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,45 +13,10 @@ import pytest
 
 from local.environment import Ports, free_ports
 from tests.builders import make_event
+from tests.e2e.commands import get, read_until, run, start
 from tests.gateways import make_chargeback_event
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "local",
-        *arguments,
-        cwd=ROOT,
-        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-
-
-async def run(*arguments: str, **environment: str) -> tuple[int, str]:
-    process = await start(*arguments, **environment)
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode()
-
-
-async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
-    read = ""
-    while text not in read:
-        assert process.stdout is not None
-        line = await process.stdout.readline()
-        assert line, f"ended before it said {text!r}:\n{read}"
-        read += line.decode()
-    return read
-
-
-def get(ports: Ports, path: str) -> dict[str, Any]:
-    url = f"http://127.0.0.1:{ports.http}/api/v1/{path}"
-    with urllib.request.urlopen(url) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
+pytestmark = pytest.mark.stand_in
 
 
 def post(ports: Ports, content: bytes) -> tuple[int, dict[str, Any]]:
@@ -70,7 +31,7 @@ def post(ports: Ports, content: bytes) -> tuple[int, dict[str, Any]]:
 
 async def until_requests(ports: Ports, at_least: int) -> dict[str, Any]:
     while True:
-        summary = await asyncio.to_thread(get, ports, "usage/summary?group_by=subscription")
+        summary = await asyncio.to_thread(get, ports.http, "usage/summary?group_by=subscription")
         if summary["totals"]["requests"] >= at_least:
             return summary
         await asyncio.sleep(0.2)
