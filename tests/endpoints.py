@@ -20,7 +20,7 @@ from azure.cosmos.aio import CosmosClient
 
 from local.provision import provision
 from usage_ingest.adapters.credentials import Credentials
-from usage_ingest.settings import CONNECTION, NAMESPACE
+from usage_ingest.event_settings import CONNECTION, NAMESPACE
 
 _PREFIX: Final = "USAGE_INGEST_TEST_"
 COSMOS_ENDPOINT: Final = f"{_PREFIX}COSMOS_ENDPOINT"

@@ -43,7 +43,7 @@ async def test_a_key_that_comes_after_something_was_stored_holds_from_three_days
     fresh: Stores,
 ) -> None:
     """What was stored without a key stays where it is when it is stored again."""
-    await fresh.app.progress.write(
+    await fresh.app.reports.progress.write(
         Progress(
             namespace=fresh.own, hub="usage", partition_id="0", stored_through=1, mark_time=NOON
         )

@@ -30,9 +30,9 @@ def make_progress(stores: Stores, **overrides: object) -> Progress:
 
 
 async def test_what_is_written_is_read_by_another_instance(stores: Stores) -> None:
-    other = stores.connect().progress
+    other = stores.connect().reports.progress
 
-    written = await stores.app.progress.write(make_progress(stores))
+    written = await stores.app.reports.progress.write(make_progress(stores))
 
     assert await other.read(stores.own, HUB, "3") == written
     assert await other.read(stores.own, HUB, "4") is None
@@ -40,7 +40,7 @@ async def test_what_is_written_is_read_by_another_instance(stores: Stores) -> No
 
 
 async def test_a_write_over_what_somebody_else_wrote_is_a_conflict(stores: Stores) -> None:
-    one, other = stores.app.progress, stores.connect().progress
+    one, other = stores.app.reports.progress, stores.connect().reports.progress
     written = await one.write(make_progress(stores))
     await other.write(written)
 
@@ -55,7 +55,7 @@ async def test_a_write_over_what_somebody_else_wrote_is_a_conflict(stores: Store
 
 
 async def test_a_fresh_read_asks_the_store_what_others_wrote(stores: Stores) -> None:
-    one, other = stores.app.progress, stores.connect().progress
+    one, other = stores.app.reports.progress, stores.connect().reports.progress
     written = await one.write(make_progress(stores))
     moved = await other.write(replace(written, stored_through=50))
 
@@ -63,7 +63,7 @@ async def test_a_fresh_read_asks_the_store_what_others_wrote(stores: Stores) -> 
 
 
 async def test_an_archived_generation_stays_beside_the_one_that_follows(stores: Stores) -> None:
-    progress = stores.app.progress
+    progress = stores.app.reports.progress
     written = await progress.write(make_progress(stores))
     over = replace(written, archived=True, archived_at=NOON)
 
@@ -77,7 +77,7 @@ async def test_an_archived_generation_stays_beside_the_one_that_follows(stores: 
 
 
 async def test_all_is_every_partition_as_the_store_has_it_now(stores: Stores) -> None:
-    one, other = stores.app.progress, stores.connect().progress
+    one, other = stores.app.reports.progress, stores.connect().reports.progress
     for number in range(3):
         await one.write(make_progress(stores, partition_id=str(number)))
     found = await other.read(stores.own, HUB, "1")

@@ -28,7 +28,7 @@ async def read(
 ) -> list[dict[str, Any]]:
     """This test's rollups, by app; the days may hold those of others."""
     own = {"gateway": [stores.own]} | dict(filters or {})
-    rows = stores.connect().reports.rollups(columns, start, end, own)
+    rows = stores.connect().reports.reader.rollups(columns, start, end, own)
     return sorted([row async for row in rows], key=lambda row: str(row.get("app_id")))
 
 
@@ -137,18 +137,18 @@ async def test_counts_of_dead_letters_are_those_of_the_days(stores: Stores) -> N
 
 
 async def counts_of(stores: Stores, start: str, end: str) -> list[dict[str, Any]]:
-    rows = stores.app.reports.dead_letter_counts(start, end)
+    rows = stores.app.reports.reader.dead_letter_counts(start, end)
     return [row async for row in rows if row["partition_id"] == stores.own]
 
 
 async def test_a_store_with_all_that_is_needed_passes_the_check(stores: Stores) -> None:
-    await stores.app.reports.check()
+    await stores.app.reports.reader.check()
 
 
 async def test_a_missing_database_is_a_deployment_error(stores: Stores) -> None:
     elsewhere = stores.connect(COSMOS_DATABASE=f"{stores.own}-is-not-there")
 
     with pytest.raises(ConfigError, match="COSMOS_DATABASE"):
-        await elsewhere.reports.check()
+        await elsewhere.reports.reader.check()
     with pytest.raises(ConfigError, match="COSMOS_DATABASE"):
         await elsewhere.ingest.ledger.store(stores.records(stores.event()), 0)

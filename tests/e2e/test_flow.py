@@ -16,7 +16,7 @@ from local.environment import Ports, free_ports
 from tests.builders import make_event
 from tests.e2e.commands import get, read_until, run, start
 from tests.endpoints import skip_what_is_lacking, stack_places
-from usage_ingest.settings import CONNECTION, NAMESPACE
+from usage_ingest.event_settings import CONNECTION, NAMESPACE
 
 SCHEDULE = "*/2 * * * * *"
 pytestmark = pytest.mark.needs("cross_partition_queries")
@@ -106,7 +106,10 @@ async def host(named: dict[str, str] | None, tmp_path: Path) -> AsyncIterator[Ho
 
 
 async def start_stand_ins(ports: Ports, data: Path) -> asyncio.subprocess.Process:
-    listen = ["--event-hubs-port", str(ports.event_hubs), "--cosmos-port", str(ports.cosmos)]
+    listen = [
+        *("--event-hubs-port", str(ports.event_hubs), "--cosmos-port", str(ports.cosmos)),
+        *("--log-analytics-port", str(ports.log_analytics)),
+    ]
     process = await start("stand-ins", "--data", str(data), *listen)
     await read_until(process, "ready")
     return process

@@ -4,6 +4,8 @@ import asyncio
 import json
 import signal
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +46,7 @@ async def up(tmp_path: Path) -> AsyncIterator[tuple[Ports, asyncio.subprocess.Pr
         *("up", "--data", str(tmp_path / "files"), "--no-demo"),
         *("--event-hubs-port", str(ports.event_hubs)),
         *("--cosmos-port", str(ports.cosmos), "--http-port", str(ports.http)),
+        *("--log-analytics-port", str(ports.log_analytics)),
     ]
     process = await start(*arguments)
     await read_until(process, "Ctrl-C stops everything")
