@@ -899,6 +899,28 @@ async def test_streamed_calls_of_a_covered_product_count_by_the_covering_profile
     assert await site.totals() == totals_of(site.rows[:3] + site.rows[6:])
 
 
+async def test_a_covering_profile_is_collected_from_its_first_day_on(site: Site) -> None:
+    """Its events' tokens are left to it from that day: a later first look-back would lose them."""
+    began = (NOON - timedelta(days=3)).date().isoformat()
+    await site.record("metric_profile/citadel", (began, COVERS_ALL))
+
+    await site.collect(profiles="citadel", METRICS_INITIAL_LOOKBACK="01:00:00")
+
+    (mark,) = (await site.marks()).values()
+    assert mark["collected_from"] == f"{began}T00:00:00.000000Z"
+
+
+async def test_rows_that_a_covering_profile_spells_otherwise_are_alarmed(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    await site.record("metric_profile/citadel", (BEGINNING, COVERS_ALL))
+    site.add(call(at(-1), (100, 20), bag=citadel_bag("covered, spelled otherwise")))
+
+    await site.collect(profiles="citadel")
+
+    assert "alarm metrics_not_taken" in caplog.text
+
+
 async def test_covering_that_begins_on_a_day_concerns_no_day_before(site: Site) -> None:
     """And replaying everything afterwards changes no total of either channel."""
     nobody = {**COVERS_ALL, "covered": {"product_id": ["nobody"]}}
