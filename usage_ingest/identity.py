@@ -47,7 +47,9 @@ class Identity:
             ConfigError: What is stored is no whole number above zero.
         """
         name = f"shards/{subscription}"
-        value = self.value(name, day) or "1"
+        value = self.value(name, day)
+        if not value:
+            return 1
         if not _SHARDS.fullmatch(value):
             raise ConfigError(f"identity {name!r}: {value!r} on {day} is no number of shards")
         return int(value)

@@ -13,9 +13,10 @@ from usage_ingest.events.dead_letter import DeadLetter
 from usage_ingest.events.progress import Progress
 from usage_ingest.identity import Identity
 from usage_ingest.record import UsageRecord
+from usage_ingest.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ReceivedEvent:
     """One event as a hub or its trigger delivers it; `enqueued_time` is aware UTC."""
 

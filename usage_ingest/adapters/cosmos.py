@@ -179,7 +179,7 @@ async def try_batch(
 
     async def request() -> object:
         # Copies: the SDK takes the options out of what it is given.
-        made = [(*each[:2], dict(*each[2:])) for each in operations]
+        made = [(*each[:2], dict(each[2])) if each[2:] else each for each in operations]
         return await container.execute_item_batch(made, partition_key=cosmos_partition_key)
 
     try:

@@ -39,7 +39,8 @@ def parse_event(
         return [dead_letter(error, seen, None, rules)]
     except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch
         return [dead_letter(_defect(error), seen, None, rules)]
-    one, parsed, wrong = read or _read, list[Parsed](), 0
+    one, wrong = read or _read, 0
+    parsed: list[Parsed] = []
     for index, element in enumerate(found):
         at = Sighting(seen.hub, index, seen.body, seen.now)
         read_as = _parse_element(element, at, rules, one)

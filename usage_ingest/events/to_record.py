@@ -4,7 +4,7 @@ Subscription, day and shard are functions of the raw event alone; where the day 
 the enqueued time, so does the identity.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,11 +18,12 @@ from usage_ingest.events.usage.hint import Hint
 from usage_ingest.identity import Identity
 from usage_ingest.record import NO_USAGE, Flag, Source, TokenUsage, UsageRecord, UsageState
 from usage_ingest.record_id import Coordinates, RawIdentity, record_id
+from usage_ingest.value import value
 
 _OK: Final = range(200, 300)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Rules:
     """What the deployment decides about every record."""
 
@@ -32,7 +33,7 @@ class Rules:
     keep_raw: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Sighting:
     """Where and when an element was seen."""
 
@@ -42,7 +43,7 @@ class Sighting:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class _Dated:
     time: datetime
     raw: str | None  # as it was sent; None where the enqueued time had to do
