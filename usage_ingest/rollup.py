@@ -120,7 +120,7 @@ def rollup_key(record: UsageRecord, tag_names: Iterable[str]) -> RollupKey:
         product_id=record.product_id,
         app_id=record.app_id,
         tenant_id=record.tenant_id,
-        tags=tuple((name, record.tags[name]) for name in tag_names if name in record.tags),
+        tags=tuple([(name, record.tags[name]) for name in tag_names if name in record.tags]),
         gateway=record.gateway,
         backend=record.backend,
         provider=record.provider,

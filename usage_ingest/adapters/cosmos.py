@@ -155,6 +155,10 @@ class Cosmos:
         await self._client.close()
 
 
+def _copied(operation: Operation) -> Operation:
+    return operation if len(operation) == 2 else (*operation[:2], dict(operation[2]))  # noqa: PLR2004 - no options
+
+
 async def try_batch(
     container: ContainerProxy,
     patience: Patience,
@@ -179,8 +183,11 @@ async def try_batch(
 
     async def request() -> object:
         # Copies: the SDK takes the options out of what it is given.
-        made = [(*each[:2], dict(each[2])) if each[2:] else each for each in operations]
-        return await container.execute_item_batch(made, partition_key=cosmos_partition_key)
+        made = [_copied(each) for each in operations]
+        # What was written is known: its documents need not be sent back and parsed.
+        return await container.execute_item_batch(
+            made, partition_key=cosmos_partition_key, no_response=True
+        )
 
     try:
         await patience.call(request)

@@ -16,12 +16,13 @@ from usage_ingest.rollup import (
     rollup_document,
     rollup_key,
 )
+from usage_ingest.value import value
 
 MAX_OPERATIONS: Final = 100
 _USAGE: Final = frozenset(USAGE_FIELDS)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Entry:
     """A record to be stored; `replaces` is the stored document that it completes."""
 
@@ -51,8 +52,8 @@ class Gain:
     def add(self, added: dict[str, int], sign: int = 1) -> None:
         """Add a record's counts, or take them away."""
         counters = self.counters
-        for name, value in added.items():
-            counters[name] = counters.get(name, 0) + sign * value
+        for name, count in added.items():
+            counters[name] = counters.get(name, 0) + sign * count
 
     def settled(self) -> dict[str, int]:
         """Return what is to be written: a token count of zero was reported and stays."""

@@ -4,6 +4,7 @@ Subscription, day and shard are functions of the raw event alone; where the day 
 the enqueued time, so does the identity.
 """
 
+import functools
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -58,7 +59,7 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         ConfigError: The HMAC key of its day is missing.
     """
     dated = _dated(call, seen.hub.enqueued_time)
-    if dated.time < seen.now - timedelta(days=rules.ledger_ttl_days - 1):
+    if dated.time < _oldest(seen.now, rules.ledger_ttl_days):
         raise InvalidEventError("too_old", "event_time", "older than the ledger keeps")
     gateway = call.gateway or seen.hub.hub
     raw = RawIdentity(
@@ -97,6 +98,11 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         status=call.status,
         **_fields(call, dated.time.date().isoformat(), rules),
     )
+
+
+@functools.lru_cache(maxsize=4)  # the same for all events of a batch
+def _oldest(now: datetime, ledger_ttl_days: int) -> datetime:
+    return now - timedelta(days=ledger_ttl_days - 1)
 
 
 def _fields(call: Call, day: str, rules: Rules) -> dict[str, Any]:

@@ -82,8 +82,7 @@ def read(element: Mapping[str, Any]) -> Call:
     usage = element.get("usage")
     if usage is not None and not isinstance(usage, dict):
         raise InvalidEventError("unknown_usage", "usage", f"a {type(usage).__name__}")
-    values = {name: read_as(element.get(name)) for name, read_as in _VALUES}
-    missing = [name for name, value in values.items() if value is None]
+    values, odd = _values(element)
     fields: dict[str, Any] = {name: text(element[name]) for name in _TEXTS if name in element}
     fields["tags"] = tags(element.get("tags"))
     fields["latency_ms"] = values["latency_ms"]
@@ -101,9 +100,19 @@ def read(element: Mapping[str, Any]) -> Call:
         background=values["background"],
         method=fields.get("method"),
         status=values["status"],
-        odd=any(element.get(name) not in (None, "") for name in missing),
+        odd=odd,
         item=response_id if _is_realtime(fields) else None,
     )
+
+
+def _values(element: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return what is no text, and whether a value is there that cannot be read."""
+    values, odd = {}, False
+    for name, read_as in _VALUES:
+        written = element.get(name)
+        values[name] = found = read_as(written)
+        odd = odd or (found is None and written is not None and written != "")
+    return values, odd
 
 
 def _is_realtime(fields: Mapping[str, Any]) -> bool:
