@@ -37,7 +37,10 @@ class Identity:
 
     def value(self, name: str, day: str) -> str | None:
         """Return the value that holds on a day, or None where there is none."""
-        held = [each for each in self.values.get(name, ()) if each.from_day <= day]
+        values = self.values.get(name)
+        if not values:
+            return None
+        held = [each for each in values if each.from_day <= day]
         return max(held, key=lambda each: each.from_day).value if held else None
 
     def shards(self, subscription: str, day: str) -> int:

@@ -46,7 +46,8 @@ LATENCY_COUNTERS: Final = (
 _BOUNDS: Final = tuple(bound for bound, _ in LATENCY_BUCKETS)
 COUNTERS: Final = (*REQUEST_COUNTERS, *LATENCY_COUNTERS, *USAGE_FIELDS)
 
-_BANDS: Final = ((128_000, "128k"), (200_000, "200k"), (272_000, "272k"))
+_BAND_BOUNDS: Final = (128_000, 200_000, 272_000)
+_BANDS: Final = ("128k", "200k", "272k", "above_272k")
 _FAILED: Final = 400
 _RATE_LIMITED: Final = 429
 
@@ -109,7 +110,7 @@ def context_band(input_tokens: int | None) -> str | None:
     """Return the band of one call's input that prices may depend on."""
     if input_tokens is None:
         return None
-    return next((name for bound, name in _BANDS if input_tokens <= bound), "above_272k")
+    return _BANDS[bisect_left(_BAND_BOUNDS, input_tokens)]
 
 
 def rollup_key(record: UsageRecord, tag_names: Iterable[str]) -> RollupKey:

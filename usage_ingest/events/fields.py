@@ -114,7 +114,7 @@ def tags(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     read: dict[str, str] = {}
-    for name in sorted(key for key in value if isinstance(key, str)):
+    for name in sorted(value):
         label = _label(name)
         content = text(value[name], TAG_LIMIT)
         if label and content is not None and len(read) < MAX_TAGS:

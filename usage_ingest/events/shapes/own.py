@@ -117,8 +117,8 @@ def _values(element: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
 
 def _is_realtime(fields: Mapping[str, Any]) -> bool:
     """Whether many responses share the gateway request: a session is one request."""
-    named = (fields.get("api_kind") or "", fields.get("object") or "")
-    return any(name.lower().startswith("realtime") for name in named)
+    kind, name = fields.get("api_kind") or "", fields.get("object") or ""
+    return kind.lower().startswith("realtime") or name.lower().startswith("realtime")
 
 
 def _time(value: object) -> str | float | None:
