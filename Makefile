@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format clean
+.PHONY: help run demo test bench lint format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: $(VENV)/ready ## Send thousands of events, kill the host, compare every to
 
 test: $(VENV)/ready ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/ready ## Measure CPU, memory and operations (ARGS="throughput" for a part)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/ready ## Check style, types and layers
 	$(BIN)/ruff check .
