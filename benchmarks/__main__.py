@@ -8,11 +8,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from benchmarks import throughput
+from benchmarks import batch_size, footprint, operations, summary, throughput
 from benchmarks.client import Bench, running
 
 PARTS: Final[dict[str, Callable[[Bench], Awaitable[None]]]] = {
     "throughput": throughput.measure,
+    "batch_size": batch_size.measure,
+    "operations": operations.measure,
+    "footprint": footprint.measure,
+    "summary": summary.measure,
 }
 
 

@@ -41,6 +41,12 @@ class Bench:
             found: list[dict[str, Any]] = orjson.loads(await answer.read())
             return found
 
+    async def sent_so_far(self) -> list[dict[str, Any]]:
+        """Return the batches that the endpoint was sent since it forgot."""
+        async with aiohttp.request("GET", f"{self.address}/_sent") as answer:
+            found: list[dict[str, Any]] = orjson.loads(await answer.read())
+            return found
+
     async def feed(self, rollups: list[dict[str, Any]]) -> None:
         """Give the endpoint what it answers to a report's query."""
         body = orjson.dumps(rollups)

@@ -39,6 +39,7 @@ class Endpoint:
         end = "{_:/?}"  # the SDK writes a slash at the end, or none
         return [
             web.get("/", self._account),
+            web.get("/_sent", self._list),
             web.delete("/_sent", self._forget),
             web.post("/_feed", self._take_feed),
             web.get(container + end, self._container),
@@ -53,6 +54,9 @@ class Endpoint:
         policy = {"defaultConsistencyLevel": "Session"}
         locations = {"writableLocations": region, "readableLocations": region}
         return _json({"id": "local", **locations, "userConsistencyPolicy": policy})
+
+    async def _list(self, _: web.Request) -> web.Response:
+        return _json(self._sent)
 
     async def _forget(self, _: web.Request) -> web.Response:
         """List the batches that were sent, and forget them and all that is stored."""
@@ -102,7 +106,8 @@ class Endpoint:
         operations = orjson.loads(body)
         taken = [at for at, each in enumerate(operations) if self._is_taken(each)]
         key = orjson.loads(headers["x-ms-documentdb-partitionkey"])[0]
-        self._sent.append({"key": key, "operations": operations, "bytes": len(body)})
+        batch = {"key": key, "operations": operations, "bytes": len(body), "written": not taken}
+        self._sent.append(batch)
         if taken:
             statuses = [409 if at == taken[0] else 424 for at in range(len(operations))]
             return _json([{"statusCode": status, "requestCharge": 0} for status in statuses], 207)

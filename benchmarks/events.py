@@ -28,9 +28,10 @@ class Traffic:
         self._end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._sent = 0
 
-    def events(self, count: int) -> list[bytes]:
-        """Return the bodies of the next calls, as the policy writes them."""
-        return [orjson.dumps(self._event(at, count)) for at in range(count)]
+    def events(self, count: int, padded_to: int = 0) -> list[bytes]:
+        """Return the bodies of the next calls, with a key that nobody reads where padded."""
+        bodies = [orjson.dumps(self._event(at, count)) for at in range(count)]
+        return [_padded(body, padded_to) for body in bodies]
 
     def payload(self, bodies: Sequence[bytes]) -> Payload:
         """Return what the host sends of a batch: bodies, and metadata as JSON texts."""
@@ -90,6 +91,11 @@ class Traffic:
                 "completion_tokens_details": {"reasoning_tokens": 0},
             },
         }
+
+
+def _padded(body: bytes, size: int) -> bytes:
+    missing = size - len(body) - len(b',"more":""')
+    return body[:-1] + b',"more":"' + b"x" * missing + b'"}' if missing > 0 else body
 
 
 def decoded(payload: Payload) -> list[func.EventHubEvent]:
