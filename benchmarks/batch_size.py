@@ -6,7 +6,7 @@ from typing import Final
 import function_app
 from benchmarks.client import Bench
 from benchmarks.events import Traffic, decoded
-from benchmarks.table import median, show
+from benchmarks.table import least, show
 
 _SIZES: Final = (30, 100, 300, 600, 1_000)
 _SUBSCRIPTIONS: Final = 20
@@ -34,4 +34,4 @@ async def _microseconds(bench: Bench, traffic: Traffic, size: int) -> tuple[floa
         await function_app.ingest_usage_events(received)
         decoding.append((between - start) / size * 1e6)
         ours.append((time.process_time() - between) / size * 1e6)
-    return median(decoding[1:]), median(ours[1:])
+    return least(decoding[1:]), least(ours[1:])
