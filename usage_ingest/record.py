@@ -74,11 +74,16 @@ class TokenUsage:
     duration_ms: int | None = None
     images: int | None = None
     searches: int | None = None
+    _reported: Mapping[str, int] | None = field(default=None, init=False, repr=False, compare=False)
 
-    def reported(self) -> dict[str, int]:
-        """Return the units that were reported, by name, zeros included."""
-        counts = zip(USAGE_FIELDS, _counts(self), strict=True)
-        return {name: count for name, count in counts if count is not None}
+    def reported(self) -> Mapping[str, int]:
+        """Return the units that were reported, by name, zeros included; made once."""
+        if self._reported is None:
+            counts = zip(USAGE_FIELDS, _counts(self), strict=True)
+            found = {name: count for name, count in counts if count is not None}
+            object.__setattr__(self, "_reported", found)
+            return found
+        return self._reported
 
     def payload_hash(self) -> str:
         """Return a hash that two usages share exactly when they are equal."""
@@ -111,7 +116,7 @@ def payload_hash(reported: Mapping[str, int]) -> str:
     return digest("usage", *[f"{name}={count}" for name, count in reported.items()])
 
 
-USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage))
+USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage) if each.init)
 _counts: Final = attrgetter(*USAGE_FIELDS)
 NO_USAGE: Final = TokenUsage()
 NO_USAGE_HASH: Final = NO_USAGE.payload_hash()
