@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench lint format clean
+.PHONY: help run demo test emulators-test bench lint format clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 13)))' \
@@ -25,6 +25,10 @@ demo: $(VENV)/ready ## Send thousands of events, kill the host, compare every to
 
 test: $(VENV)/ready ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+emulators-test: $(VENV)/ready ## Run the contract and e2e suites against the endpoints that the environment names
+	@$(BIN)/python -m tests.endpoints
+	$(BIN)/python -m pytest -m "not stand_in" tests/contract tests/e2e $(ARGS)
 
 bench: $(VENV)/ready ## Measure CPU, memory and operations (ARGS="throughput" for a part)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -5,6 +5,7 @@ the host imports it to index the functions. One bad annotation takes the whole a
 the trigger's argument is typing.List, not list.
 """
 
+import dataclasses
 import json
 import logging
 import typing
@@ -63,20 +64,46 @@ async def close_gaps(timer: func.TimerRequest) -> None:
     await close(running.ingest, running.settings.event_hub_retention_days)
 
 
+@app.function_name("collect_streaming_metrics")
+@app.timer_trigger(arg_name="timer", schedule="%METRICS_SCHEDULE%", run_on_startup=False)
+async def collect_streaming_metrics(timer: func.TimerRequest) -> None:
+    """Collect what APIM measured of streamed requests since the last run."""
+    from usage_ingest import wiring
+
+    del timer  # the watermark says where to go on, however late it is
+    async with wiring.collecting(wiring.running()) as collect:
+        await collect.run()
+
+
+@app.function_name("accept_usage_events")
+@app.route(route="v1/events", methods=["POST"])
+async def accept_usage_events(req: func.HttpRequest) -> func.HttpResponse:
+    """Take usage events of gateways that cannot write to the Event Hub: all of a body, or none."""
+    from usage_ingest import wiring
+    from usage_ingest.errors import UsageIngestError
+
+    try:
+        accepted = await wiring.running().accept.events(req.get_body())
+    except UsageIngestError as error:
+        return _problem(error)
+    return _json({"accepted": accepted}, status=202)
+
+
 @app.function_name("usage_summary")
 @app.route(route="v1/usage/summary", methods=["GET"])
 async def usage_summary(req: func.HttpRequest) -> func.HttpResponse:
     """Answer what was used, by whom, and what that covers."""
     from usage_ingest import wiring
     from usage_ingest.errors import UsageIngestError
-    from usage_ingest.summary import is_complete, summarise, to_csv
+    from usage_ingest.summary import is_complete, summarise
+    from usage_ingest.summary_csv import to_csv
     from usage_ingest.summary_query import parse_query
 
     try:
         running = wiring.running()
         now = running.clock.now()
         query = parse_query(req.params, now.date(), running.settings.rollup_tags)
-        summary = await summarise(query, running.reports, running.progress, now)
+        summary = await summarise(query, running.reports, now)
     except UsageIngestError as error:
         return _problem(error)
     headers = {"X-Usage-Complete": "true" if is_complete(summary) else "false"}
@@ -94,7 +121,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 
     del req
     try:
-        await wiring.running().reports.check()
+        await wiring.running().reports.reader.check()
     except UsageIngestError:
         return _json({"status": "not ok"}, status=503, headers=_RETRY)
     return _json({"status": "ok"})
@@ -113,7 +140,6 @@ async def status(req: func.HttpRequest) -> func.HttpResponse:
         running = wiring.running()
         found = await read_status(
             running.reports,
-            running.progress,
             running.reader,
             running.clock,
             running.settings.dead_letter_ttl_days,
@@ -155,13 +181,27 @@ def _json(
 
 def _problem(error: Exception) -> func.HttpResponse:
     """Answer an error as problem+json (RFC 9457)."""
-    from usage_ingest.errors import InvalidQueryError, TransientError
+    from usage_ingest.errors import (
+        InvalidQueryError,
+        RefusedEventsError,
+        ThrottledError,
+        TooLargeError,
+        TransientError,
+    )
 
     problem: dict[str, typing.Any] = {"type": "about:blank", "detail": str(error)}
     headers = None
     if isinstance(error, InvalidQueryError):
         problem |= {"title": "Bad request", "status": 400, "parameter": error.parameter}
         problem["detail"] = error.text
+    elif isinstance(error, RefusedEventsError):
+        refused = [dataclasses.asdict(each) for each in error.refusals]
+        problem |= {"title": "Events cannot be read", "status": 400, "errors": refused}
+    elif isinstance(error, TooLargeError):
+        problem |= {"title": "Too large", "status": 413}
+    elif isinstance(error, ThrottledError):
+        problem |= {"title": "Too many events", "status": 429}
+        headers = _RETRY
     elif isinstance(error, TransientError):
         problem |= {"title": "Temporarily unavailable", "status": 503}
         headers = _RETRY

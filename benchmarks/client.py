@@ -68,7 +68,7 @@ async def running() -> AsyncIterator[Bench]:
             ledger = client.get_database_client(_DATABASE).get_container_client(USAGE)
             bench = Bench(wiring.running(), cosmos, ledger, address)
             await bench.begin()
-            await bench.app.progress.read("localhost", _HUB, PARTITION)
+            await bench.app.reports.progress.read("localhost", _HUB, PARTITION)
             try:
                 yield bench
             finally:

@@ -39,7 +39,7 @@ async def _summarised(bench: Bench) -> int:
     now = datetime.now(UTC)
     asked = {"group_by": "subscription,model", "start_date": _day(_DAYS), "end_date": _day(0)}
     query = parse_query(asked, now.date(), bench.app.settings.rollup_tags)
-    found = await summarise(query, bench.app.reports, bench.app.progress, now)
+    found = await summarise(query, bench.app.reports, now)
     return len(found["groups"])
 
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,21 @@ def _command(given: argparse.Namespace) -> Coroutine[Any, Any, None]:
         case "stand-ins":
             from local.stack import run_stand_ins  # noqa: PLC0415
 
-            return run_stand_ins(given.data, given.event_hubs_port, given.cosmos_port)
+            return run_stand_ins(given.data, _stand_in_ports(given))
         case "demo":
             from local.demo import demo  # noqa: PLC0415
 
             return demo(given.events, given.seed)
+        case _:
+            return _small_command(given)
+
+
+def _small_command(given: argparse.Namespace) -> Coroutine[Any, Any, None]:
+    match given.command:
+        case "provision":
+            from local.provision import provision_named  # noqa: PLC0415
+
+            return provision_named(environment(), index_policy=not given.without_index_policy)
         case "send":
             return _send(given.files)
         case _:
@@ -79,7 +90,15 @@ async def _send(files: list[str]) -> None:
 
 
 def _ports(given: argparse.Namespace) -> Ports:
-    return Ports(given.event_hubs_port, given.cosmos_port, given.http_port)
+    return replace(_stand_in_ports(given), http=given.http_port)
+
+
+def _stand_in_ports(given: argparse.Namespace) -> Ports:
+    return Ports(
+        event_hubs=given.event_hubs_port,
+        cosmos=given.cosmos_port,
+        log_analytics=given.log_analytics_port,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     stores = argparse.ArgumentParser(add_help=False)
     stores.add_argument("--event-hubs-port", type=int, default=5672)
     stores.add_argument("--cosmos-port", type=int, default=8081)
+    stores.add_argument("--log-analytics-port", type=int, default=8082)
 
     up = commands.add_parser(
         "up", parents=[data, http, stores], help="stand-ins, host and demo traffic"
@@ -107,7 +127,17 @@ def _parser() -> argparse.ArgumentParser:
         help="behave as the real host on a bad day: a failed batch is given up",
     )
     host.add_argument("--panel", action="store_true", help="print a line now and then")
-    commands.add_parser("stand-ins", parents=[data, stores], help="Event Hubs and Cosmos DB alone")
+    commands.add_parser(
+        "stand-ins", parents=[data, stores], help="Event Hubs, Cosmos DB and Log Analytics"
+    )
+    provision = commands.add_parser(
+        "provision", help="create the database and containers that the settings name"
+    )
+    provision.add_argument(
+        "--without-index-policy",
+        action="store_true",
+        help="for an emulator that refuses custom index policies",
+    )
     send = commands.add_parser("send", help="publish JSON lines to the event hub")
     send.add_argument("files", nargs="+", metavar="FILE", help="- is standard input")
     containers = commands.add_parser("containers", help="what the Cosmos containers hold")

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient
 from azure.eventhub.amqp import AmqpAnnotatedMessage
@@ -28,7 +29,7 @@ async def publish(settings: Mapping[str, str], events: Iterable[Sent]) -> int:
     chosen, credentials, published = load_settings(settings), Credentials(), 0
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(credentials.close)
-        client = await stack.enter_async_context(_producer(chosen, credentials))
+        client = await stack.enter_async_context(producer(chosen, credentials))
         for slice_ in _slices(events):
             by_key: dict[str | None, list[EventData | AmqpAnnotatedMessage]] = {}
             for each in slice_:
@@ -42,7 +43,17 @@ async def publish(settings: Mapping[str, str], events: Iterable[Sent]) -> int:
     return published
 
 
-def _producer(settings: Settings, credentials: Credentials) -> EventHubProducerClient:
+async def publish_metrics(endpoint: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Give rows to the Log Analytics stand-in, as Application Insights would."""
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{endpoint}/_local/rows", json=list(rows)) as answer,
+    ):
+        answer.raise_for_status()
+
+
+def producer(settings: Settings, credentials: Credentials) -> EventHubProducerClient:
+    """Return a client that sends to the hub of the settings."""
     hub, connection = settings.event_hub_name, settings.event_hub_connection
     if connection is None:
         return EventHubProducerClient(settings.namespace, hub, credentials.default())

@@ -12,19 +12,28 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
-from local.commands import documents, publish
+from local.commands import documents, publish, publish_metrics
 from local.environment import DATABASE, EMULATOR_KEY, Ports, free_ports
 from local.stack import Child, start_host, start_stand_ins
-from local.traffic import Sent, Totals, Traffic, utc_now
+from local.traffic import (
+    LATEST_ARRIVAL_SECONDS,
+    UNMEASURED,
+    Sent,
+    Totals,
+    Traffic,
+    utc_now,
+)
 from usage_ingest.adapters.cosmos import Cosmos
 
+T = TypeVar("T")
 KINDS = (
     "requests",
     "input_tokens",
@@ -33,7 +42,7 @@ KINDS = (
     "cached_input_tokens",
     "reasoning_output_tokens",
 )
-_CLOSE_GAPS = "*/2 * * * * *"
+_TIMERS = "*/2 * * * * *"
 _DRAIN_SECONDS = 90.0
 _PARTS = 4
 
@@ -45,6 +54,7 @@ class Run:
     folder: Path
     ports: Ports
     host: Child | None = None
+    last_arrival: datetime | None = None
 
     def say(self, text: str) -> None:
         """Print one step."""
@@ -52,7 +62,7 @@ class Run:
 
     async def start_host(self, *options: str) -> None:
         """Start the host anew."""
-        settings = self.ports.settings(_CLOSE_GAPS)
+        settings = self.ports.settings(_TIMERS)
         self.host = await start_host(self.folder, self.ports, settings, *options)
 
     async def kill_host(self, text: str) -> None:
@@ -89,15 +99,17 @@ async def demo(events: int, seed: int | None) -> None:
     chance = random.Random(seed)
     traffic = Traffic(chance, utc_now(), days=2)
     sent = list(traffic.events(events))
+    chance.shuffle(traffic.metrics)
     with tempfile.TemporaryDirectory(prefix="usage-ingest-demo-") as name:
         folder = Path(name)
         _write_expected(folder / "expected.json", traffic.expected)
         print(f"demo with seed {seed}: {len(sent):,} events, of them {traffic.repeated:,} repeated")
-        print(f"and {traffic.broken:,} broken; expected totals are in {folder / 'expected.json'}\n")
+        print(f"and {traffic.broken:,} broken, and {len(traffic.metrics):,} rows of metrics;")
+        print(f"expected totals are in {folder / 'expected.json'}\n")
         run = Run(folder, free_ports())
         stand_ins = await start_stand_ins(folder, run.ports)
         try:
-            found = await _drive(run, sent, chance)
+            found = await _drive(run, _cut(sent), _cut(traffic.metrics), chance)
         finally:
             if run.host is not None:
                 await run.host.stop()
@@ -118,19 +130,24 @@ class Found:
     gaps: int
 
 
-async def _drive(run: Run, sent: list[Sent], chance: random.Random) -> Found:
-    size = -(-len(sent) // _PARTS)
-    parts = [sent[at : at + size] for at in range(0, len(sent), size)]
-    await run.start_host()
-    await _send(run, parts[0])
-    await asyncio.sleep(chance.uniform(1.5, 3.5))
-    await run.kill_host("while it was at work")
-    await run.start_host()
-    await _send(run, parts[1])
-    await asyncio.sleep(chance.uniform(1.5, 3.5))
-    await run.kill_host("while it was at work")
+def _cut(made: list[T]) -> list[list[T]]:
+    size = -(-len(made) // _PARTS)
+    return [made[at : at + size] for at in range(0, len(made), size)]
+
+
+async def _drive(
+    run: Run, parts: list[list[Sent]], rows: list[list[dict[str, Any]]], chance: random.Random
+) -> Found:
+    for part, some in zip(parts[:2], rows, strict=False):
+        await run.start_host()
+        await _emit(run, some)
+        await _send(run, part)
+        await asyncio.sleep(chance.uniform(1.5, 3.5))
+        await run.kill_host("while it was at work")
+    await _emit(run, rows[2])
     gaps = await _give_up_batches(run, parts[2], chance)
     await run.start_host()
+    await _emit(run, rows[3])
     await _send(run, parts[3])
     await _drained(run)
     return await _found(run, gaps)
@@ -156,24 +173,42 @@ async def _give_up_batches(run: Run, part: list[Sent], chance: random.Random) ->
 
 
 async def _send(run: Run, events: list[Sent]) -> None:
-    settings = run.ports.settings(_CLOSE_GAPS)
+    settings = run.ports.settings(_TIMERS)
     run.say(f"sent {await publish(settings, events):,} events")
 
 
+async def _emit(run: Run, rows: list[dict[str, Any]]) -> None:
+    """Let metrics arrive, in odd order, over the next seconds."""
+    await publish_metrics(run.ports.settings(_TIMERS)["METRICS_ENDPOINT"], rows)
+    run.last_arrival = utc_now() + timedelta(seconds=LATEST_ARRIVAL_SECONDS)
+    run.say(f"emitted {len(rows):,} rows of metrics")
+
+
 async def _drained(run: Run) -> None:
-    """Wait until the hub's end is stored and no gap is open."""
+    """Wait until the hub's end is stored, no gap is open, and all metrics are collected."""
     end = time.monotonic() + _DRAIN_SECONDS
     told = ""
     while time.monotonic() < end:
-        hub = (await run.get("status"))["event_hub"]
-        text = f"lag {hub['lag']}, {hub['gap_events_open']:,} events in open gaps"
+        status = await run.get("status")
+        hub, late = status["event_hub"], _late(run, status["metrics"]["watermarks"])
+        text = f"lag {hub['lag']}, {hub['gap_events_open']:,} events in open gaps, metrics " + (
+            "to come" if late else "collected"
+        )
         if text != told:
             run.say(text)
         told = text
-        if hub["lag"] == 0 and not hub["open_gaps"] and _looked_since(hub["partitions"]):
+        hub_done = hub["lag"] == 0 and not hub["open_gaps"] and _looked_since(hub["partitions"])
+        if hub_done and not late:
             return
         await asyncio.sleep(1)
     raise SystemExit("not drained in time: see the status above")
+
+
+def _late(run: Run, marks: Iterable[Mapping[str, Any]]) -> bool:
+    through = [each["collected_through"] for each in marks]
+    return run.last_arrival is None or not all(
+        each and datetime.fromisoformat(each) > run.last_arrival for each in through
+    )
 
 
 def _looked_since(partitions: Iterable[Mapping[str, Any]]) -> bool:
@@ -193,7 +228,7 @@ async def _found(run: Run, gaps: int) -> Found:
     return Found(
         summary=_added((_summary_key(each), each) for each in summary["groups"]),
         ledger=_added(
-            (_ledger_key(each), {**each, "requests": 1})
+            (_ledger_key(each), {**each, "requests": int(each["source"] == "event_hub")})
             for each in stored
             if each["type"] == "usage"
         ),
@@ -254,6 +289,9 @@ def _print_verdict(traffic: Traffic, found: Found) -> bool:
     dead = found.status["dead_letters"]["total_open"]
     print(f"{'dead letters':26}{traffic.broken:15,}{dead:15,}")
     print(f"{'events in gaps, closed':26}{'':15}{found.gaps:15,}")
+    streaming = found.status["metrics"]["streaming"]
+    unmeasured = _unmeasured(streaming)
+    print(f"{'streamed, not measured':26}{traffic.uncovered.total():15,}{unmeasured.total():15,}")
     differing = sorted(
         key
         for key in {key for totals in columns.values() for key in totals}
@@ -269,4 +307,25 @@ def _print_verdict(traffic: Traffic, found: Found) -> bool:
         print("differs:", *key)
     groups = len(traffic.expected)
     print(f"\n{groups - len(differing)} of {groups} subscription, model and day groups are equal")
-    return not differing and dead == traffic.broken and found.gaps > 0
+    return (
+        not differing
+        and dead == traffic.broken
+        and found.gaps > 0
+        and unmeasured == traffic.uncovered
+        and _only_unmeasured(streaming["streaming_uncovered"]["listed"])
+    )
+
+
+def _unmeasured(streaming: Mapping[str, Any]) -> Counter[tuple[str, str]]:
+    """Return the streamed calls without tokens, of days that are settled and of today."""
+    found: Counter[tuple[str, str]] = Counter()
+    for name in ("awaiting", "streaming_uncovered"):
+        for each in streaming[name]["listed"]:
+            if each["subscription"] == UNMEASURED:
+                found[each["subscription"], each["day"]] += each["requests"]
+    return found
+
+
+def _only_unmeasured(listed: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the settled days list what is not measured, and nothing else."""
+    return bool(listed) and all(each["subscription"] == UNMEASURED for each in listed)

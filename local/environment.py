@@ -4,18 +4,24 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from local.event_hubs import HubSpec
-from usage_ingest.settings import CONNECTION
+from usage_ingest.event_settings import CONNECTION
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "usage-ingest"
 HUB = "usage"
 GROUPS = ("functions", "reread")
 HUBS: Mapping[str, HubSpec] = {HUB: HubSpec(4, GROUPS)}
+WORKSPACE = "00000000-0000-4000-8000-000000000001"
+COMPONENT = (
+    "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/local"
+    "/providers/microsoft.insights/components/apim-contoso"
+)
+"""The workspace of the Log Analytics stand-in, and the component whose rows it holds."""
 EMULATOR_KEY = (
     "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
 )
@@ -29,6 +35,7 @@ class Ports:
     event_hubs: int = 5672
     cosmos: int = 8081
     http: int = 7071
+    log_analytics: int = 8082
 
     def taken(self) -> list[str]:
         """Return what cannot listen because its port is in use, and how to choose another."""
@@ -36,6 +43,7 @@ class Ports:
             "--event-hubs-port": self.event_hubs,
             "--cosmos-port": self.cosmos,
             "--http-port": self.http,
+            "--log-analytics-port": self.log_analytics,
         }
         return [
             f"port {port} is in use: stop what listens there, or choose another with {option}"
@@ -43,8 +51,8 @@ class Ports:
             if not _is_free(port)
         ]
 
-    def settings(self, close_gaps_schedule: str) -> dict[str, str]:
-        """Return the settings of the app over this stack."""
+    def settings(self, timers: str) -> dict[str, str]:
+        """Return the settings of the app over this stack; `timers` is the schedule of both."""
         return {
             "AzureWebJobsStorage": "UseDevelopmentStorage=true",
             CONNECTION: (
@@ -54,7 +62,13 @@ class Ports:
             "EVENT_HUB_NAME": HUB,
             "EVENT_HUB_CONSUMER_GROUP": GROUPS[0],
             "EVENT_HUB_REREAD_CONSUMER_GROUP": GROUPS[1],
-            "CLOSE_GAPS_SCHEDULE": close_gaps_schedule,
+            "CLOSE_GAPS_SCHEDULE": timers,
+            "METRICS_SCHEDULE": timers,
+            "METRICS_TARGETS": WORKSPACE,
+            "METRICS_ENDPOINT": f"http://127.0.0.1:{self.log_analytics}",
+            "METRICS_SETTLING_DELAY": "00:00:02",
+            "METRICS_OVERLAP": "00:05:00",
+            "METRICS_INITIAL_LOOKBACK": "72:00:00",
             "COSMOS_ENDPOINT": f"http://127.0.0.1:{self.cosmos}",
             "COSMOS_KEY": EMULATOR_KEY,
             "COSMOS_DATABASE": DATABASE,
@@ -63,8 +77,8 @@ class Ports:
 
 
 def free_ports() -> Ports:
-    """Return three ports that nobody uses now."""
-    sockets = [socket.socket() for _ in range(3)]
+    """Return ports that nobody uses now."""
+    sockets = [socket.socket() for _ in fields(Ports)]
     try:
         for each in sockets:
             each.bind(("127.0.0.1", 0))

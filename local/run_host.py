@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from local.environment import ROOT
@@ -11,6 +12,8 @@ from local.host import FunctionsHost
 from local.stack import READY, until_stopped
 from usage_ingest import telemetry, wiring
 from usage_ingest.errors import UsageIngestError
+from usage_ingest.events.progress import Progress
+from usage_ingest.metrics.watermark import Watermark
 
 _PANEL_SECONDS = 10.0
 
@@ -54,7 +57,7 @@ async def _show_panel() -> None:
     shown = ""
     while True:
         await asyncio.sleep(_PANEL_SECONDS)
-        line = f"{_counted()}   {await _partitions()}"
+        line = f"{_counted()}   {await _sources()}"
         if line != shown:
             print(line, flush=True)
         shown = line
@@ -70,11 +73,21 @@ def _counted() -> str:
     return "   ".join(f"{name} {telemetry.counters[counter]:,}" for name, counter in names.items())
 
 
-async def _partitions() -> str:
+async def _sources() -> str:
+    stores = wiring.running().reports
     try:
-        partitions = await wiring.running().progress.all()
+        return f"{_lag(await stores.progress.all())}   {_collected(await stores.watermarks.all())}"
     except UsageIngestError as error:
         return f"store: {error}"
+
+
+def _collected(marks: Sequence[Watermark]) -> str:
+    if not marks:
+        return "metrics not collected yet"
+    return f"metrics up to {min(each.collected_through for each in marks):%H:%M:%S}"
+
+
+def _lag(partitions: Sequence[Progress]) -> str:
     lags = [each.lag for each in partitions if not each.archived]
     known = [lag for lag in lags if lag is not None]
     gaps = sum(gap.events for each in partitions for gap in each.open_gaps)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.environment import DATABASE, HUBS, ROOT, Ports
+from local.environment import COMPONENT, DATABASE, HUBS, ROOT, WORKSPACE, Ports
 
 READY = "ready"
 _START_SECONDS = 60.0
@@ -46,9 +46,14 @@ class Child:
 
 
 async def start_stand_ins(data: Path, ports: Ports) -> Child:
-    """Start Event Hubs and Cosmos DB in one process, and wait until they listen."""
-    arguments = ["stand-ins", "--data", str(data), "--event-hubs-port", str(ports.event_hubs)]
-    return await _start("stand-ins", [*arguments, "--cosmos-port", str(ports.cosmos)], {})
+    """Start Event Hubs, Cosmos DB and Log Analytics in one process; wait until they listen."""
+    arguments = [
+        *("stand-ins", "--data", str(data)),
+        *("--event-hubs-port", str(ports.event_hubs)),
+        *("--cosmos-port", str(ports.cosmos)),
+        *("--log-analytics-port", str(ports.log_analytics)),
+    ]
+    return await _start("stand-ins", arguments, {})
 
 
 async def start_host(data: Path, ports: Ports, settings: dict[str, str], *options: str) -> Child:
@@ -106,16 +111,20 @@ def until_stopped() -> asyncio.Event:
     return stopped
 
 
-async def run_stand_ins(data: Path, event_hubs_port: int, cosmos_port: int) -> None:
-    """Serve both stand-ins from files under `data` until stopped."""
+async def run_stand_ins(data: Path, ports: Ports) -> None:
+    """Serve the stand-ins from files under `data` until stopped."""
     from local.cosmos import CosmosServer  # noqa: PLC0415 - only this process serves
     from local.event_hubs import EventHubsServer  # noqa: PLC0415
+    from local.log_analytics import LogAnalyticsServer  # noqa: PLC0415
     from usage_ingest.containers import CONTAINERS  # noqa: PLC0415
 
-    hubs = EventHubsServer(data / "event-hubs.db", HUBS, event_hubs_port)
-    cosmos = CosmosServer(data / "cosmos.db", cosmos_port)
+    hubs = EventHubsServer(data / "event-hubs.db", HUBS, ports.event_hubs)
+    cosmos = CosmosServer(data / "cosmos.db", ports.cosmos)
+    logs = LogAnalyticsServer(
+        data / "log-analytics.db", {WORKSPACE: [COMPONENT]}, ports.log_analytics
+    )
     stopped = until_stopped()
-    async with hubs, cosmos:
+    async with hubs, cosmos, logs:
         cosmos.provision(DATABASE, list(CONTAINERS))
         print(READY, flush=True)
         await stopped.wait()

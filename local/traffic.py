@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from local.environment import COMPONENT
+
 Totals = dict[tuple[str, str, str], Counter[str]]
 """(subscription, model, day) -> requests and tokens by kind."""
 
@@ -30,6 +32,10 @@ CHAT_MODELS = {
     "o4-mini": "o4-mini-2025-04-16",
 }
 EMBEDDINGS = "text-embedding-3-large"
+UNMEASURED = "search-lab"
+"""Streams through an API whose diagnostics have no metrics: nobody knows its streamed tokens."""
+LATEST_ARRIVAL_SECONDS = 12.0
+ROLE = "apim-contoso.azure-api.net Sweden Central"
 SCHEMA = "usage-ingest/1"
 
 
@@ -43,7 +49,11 @@ class Sent:
 
 @dataclass(slots=True)
 class Traffic:
-    """Makes events in random order; `expected` grows with each that is made."""
+    """Makes events in random order; `expected` grows with each that is made.
+
+    So do `metrics`, the rows of streamed calls as APIM would emit them, and `uncovered`, the
+    streamed calls of a subscription and day that no row tells of.
+    """
 
     chance: random.Random
     now: datetime
@@ -51,6 +61,8 @@ class Traffic:
     expected: Totals = field(default_factory=dict)
     broken: int = 0
     repeated: int = 0
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    uncovered: Counter[tuple[str, str]] = field(default_factory=Counter)
     _recent: list[Sent] = field(default_factory=list)
 
     def events(self, number: int) -> Iterator[Sent]:
@@ -75,7 +87,8 @@ class Traffic:
         subscription = self.chance.choice(list(TEAMS))
         if self.chance.random() < 0.25:
             return self._ai_hub(subscription, moment)
-        kind = self.chance.choices(["chat", "responses", "embeddings", "failed"], [6, 3, 2, 1])[0]
+        kinds = ["chat", "responses", "embeddings", "failed", "streamed"]
+        kind = self.chance.choices(kinds, [6, 3, 2, 1, 4])[0]
         return self._own(subscription, moment, kind)
 
     def _count(self, subscription: str, model: str, moment: datetime, **units: int) -> None:
@@ -101,20 +114,62 @@ class Traffic:
             "app_id": f"{subscription}-app-{self.chance.randrange(3)}",
             "tags": {"team": team},
             "provider": "openai",
-            "api_kind": "chat" if kind == "failed" else kind,
+            "api_kind": "chat" if kind in ("failed", "streamed") else kind,
             "deployment": f"{asked}-prod",
             "request_model": asked,
-            "streaming": False,
+            "streaming": kind == "streamed",
             "latency_ms": int(self.chance.lognormvariate(6.5, 0.8)),
             "backend": self.chance.choice(["aoai-swc-1", "aoai-fra-1"]),
         }
         if kind == "failed":
             event |= {"status": self.chance.choice([429, 500, 502]), "usage": None}
             self._count(subscription, asked, moment)
+        elif kind == "streamed":
+            event |= {"status": 200, "usage": None}
+            self._stream(event, moment)
         else:
             event |= {"status": 200} | self._answer(subscription, moment, kind, asked)
         key = f"{subscription}-{int(request_id[:8], 16) % 4}"
         return Sent(json.dumps(event).encode(), key)
+
+    def _stream(self, event: dict[str, Any], moment: datetime) -> None:
+        """Count a streamed call, and emit its metric: three rows that arrive as they like."""
+        subscription, asked = event["subscription_id"], event["request_model"]
+        if subscription == UNMEASURED:
+            self._count(subscription, asked, moment)
+            self.uncovered[subscription, moment.date().isoformat()] += 1
+            return
+        size, written = self.chance.randrange(20, 6_000), self.chance.randrange(1, 900)
+        units = {"input_tokens": size, "output_tokens": written, "total_tokens": size + written}
+        self._count(subscription, asked, moment, **units)
+        names = ("Prompt Tokens", "Completion Tokens", "Total Tokens")
+        self.metrics += [
+            {
+                "TimeGenerated": moment.isoformat(),
+                "Name": name,
+                "Sum": part,
+                "AppRoleName": ROLE,
+                "_ResourceId": COMPONENT,
+                "arrives_in_seconds": self.chance.random() * LATEST_ARRIVAL_SECONDS,
+                "Properties": {
+                    "usage.subscription": subscription,
+                    "usage.product": event["product_id"],
+                    "usage.app": event["app_id"],
+                    "usage.deployment": event["deployment"],
+                    "usage.model": asked,
+                    "_MS.AggregationIntervalMs": "60000",
+                },
+            }
+            for name, tokens in zip(names, units.values(), strict=True)
+            for part in self._parts(tokens)
+        ]
+
+    def _parts(self, tokens: int) -> list[int]:
+        """Split a count now and then: what is one call may come as more than one row."""
+        if tokens < 2 or self.chance.random() < 0.8:
+            return [tokens]
+        first = self.chance.randrange(1, tokens)
+        return [first, tokens - first]
 
     def _answer(self, subscription: str, moment: datetime, kind: str, asked: str) -> dict[str, Any]:
         """Make a response's part of an event, and count what it reports."""

@@ -3,15 +3,16 @@
 import random
 from pathlib import Path
 
+import aiohttp
 from azure.core.exceptions import AzureError
 from azure.eventhub.exceptions import EventHubError
 
-from local.commands import publish, wait_a_little
-from local.environment import HUB, Ports
+from local.commands import publish, publish_metrics, wait_a_little
+from local.environment import HUB, WORKSPACE, Ports
 from local.stack import start_host, start_stand_ins, until_stopped
 from local.traffic import Traffic, utc_now
 
-_CLOSE_GAPS = "*/15 * * * * *"
+_TIMERS = "*/15 * * * * *"
 _BURST_SECONDS = 2.0
 
 
@@ -29,7 +30,7 @@ async def up(data: Path, ports: Ports, *, demo: bool, rate: int) -> None:
     """
     if taken := ports.taken():
         raise SystemExit("\n".join(taken))
-    settings = ports.settings(_CLOSE_GAPS)
+    settings = ports.settings(_TIMERS)
     stopped = until_stopped()
     stand_ins = await start_stand_ins(data, ports)
     try:
@@ -51,7 +52,8 @@ async def _send_burst(settings: dict[str, str], events: int) -> None:
     traffic = Traffic(random.Random(), utc_now())
     try:
         await publish(settings, traffic.events(events))
-    except (EventHubError, AzureError) as error:
+        await publish_metrics(settings["METRICS_ENDPOINT"], traffic.metrics)
+    except (EventHubError, AzureError, aiohttp.ClientError) as error:
         print(f"demo traffic waits: {error}")
 
 
@@ -64,8 +66,10 @@ usage-ingest is running on this machine
   summary      {site}/usage/summary?group_by=subscription,model
   status       {site}/status
   health       {site}/health
+  events       {site}/events   (POST)
   Event Hubs   sb://localhost:{ports.event_hubs}   event hub {HUB}
   Cosmos DB    http://127.0.0.1:{ports.cosmos}
+  metrics      http://127.0.0.1:{ports.log_analytics}   Log Analytics, workspace {WORKSPACE}
   data         {data}
 
 In another terminal: `.venv/bin/python -m local containers`, or `... send FILE` with JSON lines.

@@ -2,16 +2,31 @@
 
 import itertools
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from usage_ingest.events.ingest import Batch
+from usage_ingest.identity import BEGINNING, METRIC_PROFILE, DatedValue, Identity
+from usage_ingest.metric_profile import Definition
+from usage_ingest.metrics.fold import Kind, MetricRow
+from usage_ingest.metrics.shipped import SHIPPED
 from usage_ingest.ports import PartitionProperties, ReceivedEvent
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+WORKSPACE = "11111111-aaaa-4bbb-8ccc-000000000001"
+COMPONENT = (
+    "/subscriptions/5a/resourceGroups/rg/providers/microsoft.insights/components/apim-insights"
+)
+DIMENSIONS = {
+    "usage.subscription": "hr-copilot",
+    "usage.product": "ai-standard",
+    "usage.app": "app-1",
+    "usage.deployment": "gpt-4o-prod",
+    "usage.model": "gpt-4o",
+}
 _numbers = itertools.count(1)
 
 
@@ -88,6 +103,62 @@ def make_ai_hub_event(**overrides: Any) -> dict[str, Any]:
         "promptTokens": 100,
         "responseTokens": 20,
         "totalTokens": 120,
+    } | overrides
+
+
+def make_definition(**overrides: Any) -> Definition:
+    """The definition of our own metric."""
+    return Definition.model_validate({**SHIPPED["own"], **overrides})
+
+
+def make_identity(**definitions: Definition) -> Identity:
+    """Definitions that hold from the beginning, by profile."""
+    return Identity(
+        {
+            METRIC_PROFILE + profile: (DatedValue(BEGINNING, definition.model_dump_json()),)
+            for profile, definition in definitions.items()
+        }
+    )
+
+
+def make_kind(
+    definition: Definition | None = None,
+    profile: str = "own",
+    bin_seconds: int = 3_600,
+    **others: Definition,
+) -> Kind:
+    """A reading of a profile, beside which there may be others."""
+    definition = definition or make_definition()
+    identity = make_identity(**{profile: definition}, **others)
+    return Kind(profile, definition, bin_seconds, identity)
+
+
+def make_metric_row(**overrides: Any) -> MetricRow:
+    """A sum as the service answers it; `properties` may be given as a mapping."""
+    fields: dict[str, Any] = {
+        "bin_start": NOON,
+        "metric": "Prompt Tokens",
+        "total": 100.0,
+        "role_name": "apim-contoso.azure-api.net Sweden Central",
+        "component": COMPONENT,
+        "properties": DIMENSIONS,
+        "as_of": NOON + timedelta(hours=2),
+    } | overrides
+    if isinstance(fields["properties"], Mapping):
+        fields["properties"] = orjson.dumps(fields["properties"]).decode()
+    return MetricRow(**fields)
+
+
+def make_log_row(moment: datetime = NOON, **overrides: Any) -> dict[str, Any]:
+    """A row of AppMetrics, as the stand-in takes it; it arrives two minutes after its time."""
+    return {
+        "TimeGenerated": moment,
+        "Name": "Prompt Tokens",
+        "Sum": 100.0,
+        "AppRoleName": "apim-contoso.azure-api.net Sweden Central",
+        "Properties": DIMENSIONS,
+        "_ResourceId": COMPONENT,
+        "arrives_at": moment + timedelta(minutes=2),
     } | overrides
 
 

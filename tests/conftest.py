@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from hypothesis import HealthCheck, settings
 
 from local.cosmos import CosmosServer
 from local.event_hubs import EventHubsServer, HubSpec
-from tests.builders import FrozenClock
+from local.log_analytics import LogAnalyticsServer
+from tests.builders import COMPONENT, NOON, WORKSPACE, FrozenClock
+from tests.endpoints import named_settings  # noqa: F401 - a fixture
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 - hooks
 from usage_ingest import telemetry
 from usage_ingest.adapters.cosmos import Cosmos
 from usage_ingest.containers import CONTAINERS
@@ -84,6 +88,23 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
             await app.close()
 
 
+@dataclass
+class Logs:
+    """The stand-in for Log Analytics: one workspace of one component, with a clock of its own."""
+
+    server: LogAnalyticsServer
+    clock: FrozenClock
+
+
+@pytest.fixture
+async def logs(tmp_path: Path) -> AsyncIterator[Logs]:
+    """Log Analytics on a free port, two hours after noon."""
+    clock = FrozenClock(NOON + timedelta(hours=2))
+    workspaces = {WORKSPACE: [COMPONENT]}
+    async with LogAnalyticsServer(tmp_path / "logs.db", workspaces, clock=clock.now) as server:
+        yield Logs(server, clock)
+
+
 def make_environment(connection: str, endpoint: str, key: str) -> dict[str, str]:
     return {
         "EventHubConnection": connection,
@@ -91,6 +112,7 @@ def make_environment(connection: str, endpoint: str, key: str) -> dict[str, str]
         "EVENT_HUB_CONSUMER_GROUP": "functions",
         "EVENT_HUB_REREAD_CONSUMER_GROUP": "reread",
         "CLOSE_GAPS_SCHEDULE": "0 */5 * * * *",
+        "METRICS_SCHEDULE": "0 */15 * * * *",
         "COSMOS_ENDPOINT": endpoint,
         "COSMOS_KEY": key,
         "COSMOS_DATABASE": DATABASE,
@@ -101,3 +123,4 @@ def make_environment(connection: str, endpoint: str, key: str) -> dict[str, str]
 @pytest.fixture(autouse=True)
 def _fresh_counters() -> None:
     telemetry.counters.clear()
+    telemetry.said.clear()

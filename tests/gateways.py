@@ -64,5 +64,24 @@ def make_monitoring_event(**overrides: Any) -> dict[str, Any]:
     } | overrides
 
 
+def make_chargeback_event(**overrides: Any) -> dict[str, Any]:
+    """An event of the chargeback gateway that says the subscription; bodies are objects."""
+    return {
+        "subscriptionId": "finance-bot",
+        "requestBody": {"model": "gpt-4o", "messages": [{"role": "user", "content": "a"}]},
+        "responseBody": make_chat_body(),
+        "deploymentId": "gpt-4o-prod",
+    } | overrides
+
+
+def make_token_chargeback_event(**overrides: Any) -> dict[str, Any]:
+    """An event of the chargeback gateway that says what the caller's token says."""
+    event = make_chargeback_event()
+    del event["subscriptionId"]
+    return {"tenantId": "tenant-1", "clientAppId": "app-1", "audience": "api://a"} | (
+        event | overrides
+    )
+
+
 def _written(body: object) -> object:
     return body if isinstance(body, str) else json.dumps(body)

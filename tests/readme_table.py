@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -67,7 +68,17 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True, validated_data={})
-    return f"`{default}`" if default else "none"
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    return f"`{_told(default)}`" if default else "none"
+
+
+def _told(value: object) -> str:
+    """Write a duration as the settings take it."""
+    if not isinstance(value, timedelta):
+        return str(value)
+    minutes, seconds = divmod(int(value.total_seconds()), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
 def _takes(field: FieldInfo) -> str:
@@ -75,7 +86,7 @@ def _takes(field: FieldInfo) -> str:
         return " or ".join(f"`{each}`" for each in choices)
     least, most = _bound(field, "ge"), _bound(field, "le")
     if least is not None:
-        return f"{least} to {most}"
+        return f"{_told(least)} to {_told(most)}"
     return f"for example `{field.examples[0]}`" if field.examples else ""
 
 

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from usage_ingest import telemetry
+from usage_ingest.adapters.log_analytics import MAX_ROWS
 from usage_ingest.completeness import CHECK_PATIENCE
 from usage_ingest.containers import CONTAINERS
 from usage_ingest.dead_letter_document import (
@@ -28,15 +29,21 @@ from usage_ingest.events.privacy import Privacy
 from usage_ingest.events.progress import TAIL_PATIENCE
 from usage_ingest.events.to_record import Rules, Sighting
 from usage_ingest.identity import Identity, cosmos_partition_key
+from usage_ingest.metric_profile import Definition, definition_of
+from usage_ingest.metrics.shipped import SHIPPED
+from usage_ingest.metrics.watermark import LONGEST_WINDOW
 from usage_ingest.record import UsageRecord
-from usage_ingest.record_id import Coordinates
+from usage_ingest.record_id import Coordinates, metric_record_id
 from usage_ingest.rollup import increments, rollup_document, rollup_id, rollup_key
 from usage_ingest.state_document import (
     identity_document,
     identity_of,
     progress_document,
     progress_of,
+    watermark_document,
+    watermark_of,
 )
+from usage_ingest.streaming import STALE_AFTER
 from usage_ingest.summary_query import STORED_FIELDS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -236,6 +243,54 @@ def test_the_state_of_the_architecture_is_what_is_stored() -> None:
     (name, values), *rest = identity_of([example("identity")]).values.items()
     assert not rest
     assert identity_document(name, values) == example("identity")
+
+
+def test_the_metric_record_of_the_architecture_is_what_is_stored() -> None:
+    stored = example("metric")
+    record = from_document(stored)
+    key = rollup_key(record, ("team",))
+    place = cosmos_partition_key(record.subscription_id, record.day, record.record_id, Identity())
+    assert to_document(record, place, rollup_id(key.key_hash(), 0), 400) == stored
+
+    metric, bag = record.metric, {"usage.subscription": "hr-copilot", "usage.app": "-"}
+    bag |= {"usage.product": "ai-standard", "usage.deployment": "gpt-4o-prod"}
+    assert metric is not None
+    assert record.record_id == metric_record_id(
+        metric.component,
+        record.event_time,
+        metric.bin_seconds,
+        metric.role_name,
+        bag | {"usage.model": "gpt-4o"},
+    )
+
+
+def test_the_watermark_of_the_architecture_is_what_is_stored() -> None:
+    assert watermark_document(watermark_of(example("watermark"))) == example("watermark")
+
+
+def test_the_profile_of_the_runbook_is_the_shipped_one_with_what_it_covers() -> None:
+    (written,) = (text for name, text in _EXAMPLE.findall(text_of("docs/runbook.md")))
+    document = json.loads(written)
+
+    identity = identity_of([document])
+    definition = definition_of("citadel", identity, "2026-12-01")
+    assert definition is not None
+    covered = {"product_id": ["AI-Retail", "AI-HR"]}
+    assert definition == Definition.model_validate({**SHIPPED["citadel"], "covered": covered})
+    assert definition_of("citadel", identity, "2026-11-30") is None
+    assert document["id"] == identity_document(document["name"], [])["id"]
+
+
+def test_the_profiles_of_the_architecture_are_those_that_ship() -> None:
+    text = text_of("docs/architecture.md")
+
+    assert all(f"| `{profile}` | " in text for profile in SHIPPED)
+
+
+def test_the_durations_of_the_metrics_are_as_written() -> None:
+    assert timedelta(hours=1) == STALE_AFTER
+    assert timedelta(days=1) == LONGEST_WINDOW
+    assert MAX_ROWS == 500_000
 
 
 def test_nothing_in_the_documents_is_of_another_place() -> None:

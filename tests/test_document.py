@@ -17,7 +17,7 @@ from usage_ingest.record import (
     UsageRecord,
     UsageState,
 )
-from usage_ingest.record_id import Coordinates
+from usage_ingest.record_id import Coordinates, MetricBin
 
 names = st.none() | st.text(min_size=1, max_size=12)
 moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(  # noqa: DTZ001 - made aware
@@ -31,6 +31,14 @@ coordinates = st.builds(
     sequence_number=st.none() | st.integers(0, 2**53),
     enqueued_time=st.none() | moments,
 )
+metric_bins = st.builds(
+    MetricBin,
+    component=st.text(max_size=8),
+    profile=st.just("own"),
+    role_name=st.text(max_size=8),
+    bin_seconds=st.integers(60, 86_400),
+    as_of=moments,
+)
 _TYPED: dict[str, Any] = {
     "record_id": st.text("0123456789abcdef", min_size=32, max_size=32),
     "shape": st.sampled_from(["own", "ai_hub"]),
@@ -42,6 +50,7 @@ _TYPED: dict[str, Any] = {
     "usage_estimated": st.booleans(),
     "flags": st.lists(st.sampled_from(Flag), unique=True).map(tuple),
     "coordinates": st.none() | coordinates,
+    "metric": st.none() | metric_bins,
     "element": st.integers(0, 10_000),
     "gateway": st.text(min_size=1, max_size=12),
     "tags": st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=8), max_size=8),

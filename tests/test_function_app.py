@@ -16,9 +16,12 @@ from azure.functions import eventhub, meta
 
 import function_app
 from local.cosmos import Fault
-from tests.builders import body, make_event
-from tests.conftest import Stack
+from local.event_hubs import SendFault
+from local.log_analytics import Fault as LogsFault
+from tests.builders import WORKSPACE, body, make_event, make_log_row
+from tests.conftest import Logs, Stack
 from usage_ingest import wiring
+from usage_ingest.errors import ConfigError
 
 EXPECTED: dict[str, dict[str, Any]] = {
     "ingest_usage_events": {
@@ -38,6 +41,14 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "runOnStartup": False,
         "direction": "IN",
     },
+    "collect_streaming_metrics": {
+        "type": "timerTrigger",
+        "name": "timer",
+        "schedule": "%METRICS_SCHEDULE%",
+        "runOnStartup": False,
+        "direction": "IN",
+    },
+    "accept_usage_events": {"route": "v1/events", "methods": ["POST"], "authLevel": "FUNCTION"},
     "usage_summary": {"route": "v1/usage/summary", "methods": ["GET"], "authLevel": "FUNCTION"},
     "health": {"route": "v1/health", "methods": ["GET"], "authLevel": "ANONYMOUS"},
     "status": {"route": "v1/status", "methods": ["GET"], "authLevel": "FUNCTION"},
@@ -89,7 +100,7 @@ def test_the_annotations_are_as_the_runtime_wants_them() -> None:
             assert typing.get_origin(user_function.__annotations__["events"]) is list
             assert str(user_function.__annotations__["events"]).startswith("typing.List[")
             assert hints["return"] is type(None)
-        elif name != "close_gaps":
+        elif name not in {"close_gaps", "collect_streaming_metrics"}:
             assert hints["return"] is func.HttpResponse
 
 
@@ -198,6 +209,116 @@ def request(path: str, **params: str) -> func.HttpRequest:
 def content(answer: func.HttpResponse) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(answer.get_body())
     return found
+
+
+def post(content: object) -> func.HttpRequest:
+    return func.HttpRequest("POST", "http://localhost/api/v1/events", body=body(content))
+
+
+async def published(stack: Stack) -> list[bytes]:
+    """Read the bodies of everything that stands in the hub."""
+    found: list[bytes] = []
+    for partition_id in await stack.app.reader.partition_ids():
+        end = (await stack.app.reader.properties(partition_id)).last_enqueued
+        if end >= 0:
+            async for batch in stack.app.reader.read(partition_id, 0, end):
+                found += [each.body for each in batch]
+    return found
+
+
+async def test_accepted_events_stand_in_the_hub_one_by_one(running: Stack) -> None:
+    now = datetime.now(UTC).isoformat()
+    events = [make_event(event_time=now) for _ in range(3)]
+
+    answer = await function_app.accept_usage_events(post(events))
+
+    assert (answer.status_code, content(answer)) == (202, {"accepted": 3})
+    in_hub = [json.loads(written) for written in await published(running)]
+    assert sorted(in_hub, key=str) == sorted(events, key=str)
+
+
+async def test_refused_events_are_named_and_none_is_published(running: Stack) -> None:
+    now = datetime.now(UTC).isoformat()
+    bad = make_event(event_time=now, usage={"prompt_tokens": -1})
+
+    answer = await function_app.accept_usage_events(post([make_event(event_time=now), bad]))
+
+    found = content(answer)
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+    assert found["detail"].startswith("1 of 2 events cannot be read.")
+    assert found["errors"] == [
+        {
+            "index": 1,
+            "reason": "bad_count",
+            "path": "usage.prompt_tokens",
+            "text": "not a whole number of zero or more",
+        }
+    ]
+    assert await published(running) == []
+
+
+async def test_a_body_that_is_no_json_is_refused_as_a_whole(running: Stack) -> None:
+    answer = await function_app.accept_usage_events(post(b"usage=12"))
+
+    (error,) = content(answer)["errors"]
+    assert (answer.status_code, error["index"], error["reason"]) == (400, None, "not_json")
+    del running
+
+
+async def test_a_body_above_a_megabyte_is_too_large(running: Stack) -> None:
+    answer = await function_app.accept_usage_events(post(b"[" + b" " * 1_000_000 + b"]"))
+
+    assert (answer.status_code, content(answer)["status"]) == (413, 413)
+    del running
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "detail"),
+    [
+        (SendFault("com.microsoft:server-busy"), 429, "throttled"),
+        (SendFault("amqp:internal-error"), 503, "takes no events"),
+        (SendFault(None), 503, "within"),
+        (SendFault("amqp:unauthorized-access", at_attach=True), 500, "Data Sender"),
+    ],
+    ids=["busy", "error", "silent", "no-role"],
+)
+async def test_a_hub_that_takes_no_events_is_said(
+    running: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: SendFault,
+    status: int,
+    detail: str,
+) -> None:
+    monkeypatch.setattr(wiring._Running, "app", running.start(patience_seconds=3))
+    running.hubs.fail_sends(fault)
+
+    event = make_event(event_time=datetime.now(UTC).isoformat())
+    answer = await function_app.accept_usage_events(post(event))
+
+    assert answer.status_code == status
+    assert detail in content(answer)["detail"]
+    assert answer.headers.get("Retry-After") == (None if status == 500 else "30")
+
+
+async def test_a_body_that_was_published_in_part_is_sent_again_and_counts_once(
+    running: Stack,
+) -> None:
+    """Some batches stand in the hub twice then; the record ids are equal."""
+    now = datetime.now(UTC)
+    events = [make_event(event_time=now.isoformat()) for _ in range(40)]
+    running.hubs.fail_sends(SendFault("amqp:internal-error", after=2))
+
+    failed = await function_app.accept_usage_events(post(events))
+    running.hubs.fail_sends(None)
+    taken = await function_app.accept_usage_events(post(events))
+
+    bodies = await published(running)
+    await running.app.ingest.batch(make_numbered(*bodies))
+    assert (failed.status_code, taken.status_code) == (503, 202)
+    assert 40 < len(bodies) < 80
+    assert len(await running.documents("usage", type="usage")) == 40
+    (rollup,) = await running.documents("usage", type="rollup")
+    assert (rollup["requests"], rollup["input_tokens"]) == (40, 4_000)
 
 
 async def test_the_summary_shows_what_was_stored(running: Stack) -> None:
@@ -321,3 +442,94 @@ async def test_status_shows_partitions_and_dead_letters(running: Stack) -> None:
 
     assert found["dead_letters"] == {"open": {"not_json": 1}, "closed": {}, "total_open": 1}
     assert [each["partition_id"] for each in found["event_hub"]["partitions"]] == ["0", "1"]
+
+
+async def collect() -> None:
+    await function_app.collect_streaming_metrics(typing.cast("func.TimerRequest", None))
+
+
+@pytest.fixture
+def collected(running: Stack, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """The process's own app, with Log Analytics to collect from."""
+    monkeypatch.setenv("METRICS_TARGETS", WORKSPACE)
+    monkeypatch.setenv("METRICS_ENDPOINT", logs.server.endpoint)
+    return running
+
+
+async def test_the_timer_collects_what_was_streamed(collected: Stack, logs: Logs) -> None:
+    logs.server.add(
+        [
+            make_log_row(),
+            make_log_row(Name="Completion Tokens", Sum=20.0),
+            make_log_row(Name="Total Tokens", Sum=120.0),
+        ]
+    )
+
+    await collect()
+    await collect()
+
+    (record,) = await collected.documents("usage", type="usage")
+    (mark,) = await collected.documents("state", type="watermark")
+    assert (record["source"], record["input_tokens"], record["output_tokens"]) == (
+        "metrics",
+        100,
+        20,
+    )
+    assert mark["collected_through"] == "2026-11-20T13:45:00.000000Z"
+    assert {each.status for each in logs.server.requests} == {200}
+
+
+async def test_the_summary_shows_what_was_collected_and_how_far(
+    collected: Stack, logs: Logs
+) -> None:
+    logs.server.add([make_log_row()])
+    await collected.app.ingest.batch(make_numbered(make_event(usage=None, streaming=True)))
+    await collect()
+
+    found = content(
+        await function_app.usage_summary(
+            request("usage/summary", start_date="2026-11-20", end_date="2026-11-20")
+        )
+    )
+
+    (mark,) = found["completeness"]["sources"]["metrics"]["watermarks"]
+    assert (found["totals"]["requests"], found["totals"]["input_tokens"]) == (1, 100)
+    assert mark["target"] == WORKSPACE
+    assert mark["collected_through"] == "2026-11-20T13:45:00.000000Z"
+
+
+async def test_status_shows_the_watermarks(collected: Stack) -> None:
+    await collect()
+
+    found = content(await function_app.status(request("status")))["metrics"]
+
+    assert [(each["target"], each["profile"]) for each in found["watermarks"]] == [
+        (WORKSPACE, "own")
+    ]
+    assert found["streaming"]["awaiting"] == {"count": 0, "listed": []}
+    del collected
+
+
+async def test_metrics_that_cannot_be_read_make_the_timer_raise(
+    collected: Stack, logs: Logs
+) -> None:
+    logs.server.faults.add(LogsFault(status=403, count=None))
+
+    with pytest.raises(ConfigError, match="Log Analytics Reader"):
+        await collect()
+
+    assert await collected.documents("state", type="watermark") == []
+
+
+async def test_without_targets_the_timer_says_so_once_and_asks_nobody(
+    running: Stack, logs: Logs, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="usage_ingest")
+
+    await collect()
+    await collect()
+
+    said = [each.getMessage() for each in caplog.records if each.name == "usage_ingest"]
+    assert said == ['metrics_not_collected {"text":"METRICS_TARGETS names no target"}']
+    assert not logs.server.requests
+    assert await running.documents("state", type="watermark") == []

@@ -113,3 +113,49 @@ def test_no_change_moves_what_is_stored(from_day: date, stored: date) -> None:
             assert before == cosmos_partition_key(
                 "hr-copilot", stored.isoformat(), record_id, after
             )
+
+
+def bins(*values: tuple[str, str]) -> Identity:
+    return Identity({"bin_size": tuple(DatedValue(day, value) for day, value in values)})
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("1m", 60),
+        ("15m", 900),
+        ("45m", 2_700),
+        ("1440m", 86_400),
+        ("1h", 3_600),
+        ("6h", 21_600),
+        ("24h", 86_400),
+        ("1d", 86_400),
+    ],
+)
+def test_a_bin_is_as_long_as_its_size_says(value: str, seconds: int) -> None:
+    assert bins((BEGINNING, value)).bin_seconds("2026-11-20") == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0m", "7m", "5h", "25h", "2d", "1.5h", "-1h", "1s", "1H", " 1h", "h", "3600", "01h", "2880m"],
+)
+def test_a_size_that_does_not_divide_a_day_is_a_config_error(value: str) -> None:
+    """A bin across midnight would count in two days."""
+    with pytest.raises(ConfigError, match=r"identity 'bin_size': .* does not divide a day"):
+        bins((BEGINNING, value)).bin_seconds("2026-11-20")
+
+
+def test_a_size_holds_from_its_day_on_and_is_an_hour_before_the_first() -> None:
+    identity = bins(("2026-11-20", "15m"), ("2026-12-01", "1d"))
+
+    days = ("2026-11-19", "2026-11-20", "2026-11-30", "2026-12-01")
+    assert [identity.bin_seconds(day) for day in days] == [3_600, 900, 900, 86_400]
+
+
+def test_profiles_are_those_that_have_a_definition_on_some_day() -> None:
+    names = ("metric_profile/own", "bin_size", "metric_profile/ai-hub", "hmac_key")
+
+    identity = Identity({name: (DatedValue("2999-01-01", "{}"),) for name in names})
+
+    assert identity.metric_profiles() == ["ai-hub", "own"]

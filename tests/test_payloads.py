@@ -1,6 +1,5 @@
 """The payloads of tests/data and what the product makes of them."""
 
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.data.regenerate import HERE, beside, expected, main, payloads
+from tests.data.regenerate import HERE, beside, expected, payloads
 from usage_ingest.events.shapes import SHAPES
 
 
@@ -21,39 +20,6 @@ def outcomes(folder: str) -> list[dict[str, Any]]:
 def test_a_payload_becomes_what_is_expected_of_it(payload: Path) -> None:
     """Where a change is meant: python -m tests.data.regenerate, then read the difference."""
     assert expected(payload).decode() == beside(payload).read_text()
-
-
-def test_the_check_passes_on_what_is_on_file() -> None:
-    assert main(["--check"]) == 0
-
-
-def test_the_check_fails_on_a_change_and_writes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(HERE / "usage", tmp_path / "usage")
-    changed = tmp_path / "usage" / "chat-plain.expected.json"
-    changed.write_text(changed.read_text().replace("12", "13"))
-    before = changed.read_text()
-
-    assert main(["--check"], tmp_path) == 1
-
-    assert "chat-plain.expected.json: differs" in capsys.readouterr().out
-    assert changed.read_text() == before
-
-
-def test_regenerating_writes_what_is_missing_and_names_what_is_left_over(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(HERE / "usage", tmp_path / "usage")
-    missing = tmp_path / "usage" / "chat-plain.expected.json"
-    missing.unlink()
-
-    assert main([], tmp_path) == 0
-    assert missing.read_bytes() == (HERE / "usage" / missing.name).read_bytes()
-
-    (tmp_path / "usage" / "chat-plain.json").unlink()
-    assert main(["--check"], tmp_path) == 1
-    assert "chat-plain.expected.json: has no payload" in capsys.readouterr().out
 
 
 def test_the_polls_of_a_background_response_are_one_record() -> None:

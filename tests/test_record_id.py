@@ -1,6 +1,7 @@
 """Golden ids: stored documents are found by them, so none of these values may ever change."""
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import NOON, make_event
+from tests.gateways import make_chargeback_event, make_chat_body, make_token_chargeback_event
 from tests.sightings import HASHING, KEYS, any_text, make_coordinates, make_rules, record_of
 from usage_ingest.events.dead_letter import letter_id
 from usage_ingest.events.privacy import Privacy
@@ -212,6 +214,22 @@ def test_golden_ids_of_whole_events() -> None:
     assert id_by_event(event | {"gateway_request_id": None, "response_id": None}) == GOLDEN_HUB
     assert id_by_event(event | {"event_time": None, "response_created": None}) == GOLDEN_HUB
     assert id_by_event(event | {"api_kind": "realtime", "response_id": "resp_2"}) == GOLDEN_ITEM
+
+
+def test_golden_ids_of_chargeback_events() -> None:
+    """The hub stands for the gateway; the creation time is the number that the body has."""
+    body = make_chat_body(id="chatcmpl-Bx1", created=1795175990)
+
+    assert id_by_event(make_chargeback_event(responseBody=body)) == (
+        "b03fd81eb5957dc5c0301b69f59c05d9"
+    )
+    assert id_by_event(make_token_chargeback_event(responseBody=json.dumps(body))) == (
+        "b03fd81eb5957dc5c0301b69f59c05d9"
+    )
+    added = {"requestId": REQUEST, "timestamp": "2026-11-20T11:04:05.1234567Z"}
+    assert id_by_event(make_chargeback_event(responseBody=body, **added)) == (
+        "585a566035ad0eb425dc4e062d0dfbf4"
+    )
 
 
 def test_an_event_dated_by_its_enqueued_time_is_known_by_its_coordinates_whatever_it_carries() -> (

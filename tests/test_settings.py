@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -9,13 +10,14 @@ import pytest
 
 from tests.readme_table import README, main, tables, with_tables
 from usage_ingest.errors import ConfigError
+from usage_ingest.event_settings import CONNECTION, NAMESPACE
+from usage_ingest.metrics.watermark import Pace
 from usage_ingest.settings import (
-    CONNECTION,
     HOST_SETTINGS,
-    NAMESPACE,
     Settings,
     load_settings,
 )
+from usage_ingest.wiring import pace, sources
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SECRET: Final = "kept-out-of-every-text"  # noqa: S105 - it stands for one
@@ -221,6 +223,161 @@ def test_a_name_that_no_tag_can_have_is_refused(name: str) -> None:
     assert problems(ROLLUP_TAGS=f"team,{name}")[0].startswith(
         f"ROLLUP_TAGS: not a tag name: {name}."
     )
+
+
+WORKSPACE: Final = "11111111-aaaa-4bbb-8ccc-000000000001"
+COMPONENT: Final = (
+    "/subscriptions/5a/resourceGroups/rg/providers/Microsoft.Insights/components/apim-insights"
+)
+
+
+def test_without_targets_streaming_is_not_collected() -> None:
+    found = settings()
+
+    assert (found.metrics_targets, found.metrics_profiles) == ((), ("own",))
+    assert found.metrics_endpoint == "https://api.loganalytics.io"
+    assert found.metrics_overlap == timedelta(hours=1)
+    assert found.metrics_settling_delay == timedelta(minutes=15)
+    assert found.metrics_initial_lookback == timedelta(hours=24)
+
+
+def test_targets_are_workspaces_and_components_separated_by_commas() -> None:
+    found = settings(METRICS_TARGETS=f" {WORKSPACE.upper()}, {COMPONENT} ,").metrics_targets
+
+    assert found == (WORKSPACE.upper(), COMPONENT)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "contoso-logs",
+        WORKSPACE[:-1],
+        WORKSPACE + "0",
+        f"{{{WORKSPACE}}}",
+        COMPONENT + "/",
+        COMPONENT + "/more",
+        COMPONENT.removeprefix("/"),
+        COMPONENT.replace("Insights/components", "OperationalInsights/workspaces"),
+        "/subscriptions/5a/resourceGroups/rg/providers/microsoft.insights/components/",
+    ],
+)
+def test_what_is_no_target_is_named(target: str) -> None:
+    (found,) = problems(METRICS_TARGETS=f"{WORKSPACE},{target}")
+
+    assert found.startswith(
+        f"METRICS_TARGETS: not a workspace's GUID or a component's resource id: {target}. Where"
+    )
+
+
+@pytest.mark.parametrize(
+    "targets", [f"{WORKSPACE},{WORKSPACE.upper()}", f"{COMPONENT},{COMPONENT.lower()}"]
+)
+def test_a_target_that_is_listed_twice_is_refused(targets: str) -> None:
+    """Both would move one mark."""
+    assert problems(METRICS_TARGETS=targets)[0].startswith(
+        "METRICS_TARGETS: something is listed twice. "
+    )
+
+
+def test_profiles_are_listed_by_name() -> None:
+    assert settings(METRICS_PROFILES="own, ai-hub,x9").metrics_profiles == ("own", "ai-hub", "x9")
+
+
+@pytest.mark.parametrize("name", ["Own", "a b", "-own", "metric_profile/own", "a" * 65])
+def test_a_name_that_no_profile_can_have_is_refused(name: str) -> None:
+    assert problems(METRICS_PROFILES=f"own,{name}")[0].startswith(
+        f"METRICS_PROFILES: not a profile's name: {name}. "
+    )
+
+
+@pytest.mark.parametrize(
+    ("profiles", "text"),
+    [("own,own", "something is listed twice"), (",", "names nothing; takes a profile's name")],
+)
+def test_profiles_are_listed_once_and_there_is_one(profiles: str, text: str) -> None:
+    (found,) = problems(METRICS_PROFILES=profiles)
+
+    assert found.startswith("METRICS_PROFILES: ")
+    assert text in found
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://api.loganalytics.us",
+        "http://localhost:1234",
+        "http://127.0.0.1:1234",
+        "http://[::1]:1234",
+    ],
+)
+def test_another_endpoint_is_reached_over_https_or_is_on_this_machine(endpoint: str) -> None:
+    assert settings(METRICS_ENDPOINT=endpoint).metrics_endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://api.loganalytics.io",
+        "http://localhost.contoso.example",
+        "http://localhost@contoso.example",
+        "http://10.0.0.4:8080",
+    ],
+)
+def test_http_is_for_stand_ins_on_this_machine_only(endpoint: str) -> None:
+    """A token would be sent in the clear."""
+    assert problems(METRICS_ENDPOINT=endpoint) == [
+        "METRICS_ENDPOINT: takes https; http is for stand-ins on this machine only."
+    ]
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["api.loganalytics.io", "ftp://localhost", "https://", "https://x/v1", "http://[::1"],
+)
+def test_an_endpoint_that_is_no_address_is_refused_by_name(endpoint: str) -> None:
+    assert problems(METRICS_ENDPOINT=endpoint)[0].startswith("METRICS_ENDPOINT: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [
+        ("METRICS_OVERLAP", "P2D"),
+        ("METRICS_SETTLING_DELAY", "24:00:00"),
+        ("METRICS_INITIAL_LOOKBACK", "P90D"),
+    ],
+)
+def test_durations_have_bounds(name: str, longest: str) -> None:
+    assert getattr(settings(**{name: "00:00:00"}), name.lower()) == timedelta(0)
+    assert getattr(settings(**{name: "00:00:30"}), name.lower()) == timedelta(seconds=30)
+    assert getattr(settings(**{name: longest}), name.lower()) > timedelta(hours=23)
+
+    for wrong in ("-00:00:01", "P91D", "a while", "15"):
+        assert problems(**{name: wrong})[0].startswith(f"{name}: "), wrong
+
+
+def test_a_source_is_a_target_and_a_profile() -> None:
+    found = sources(
+        settings(METRICS_TARGETS=f"{WORKSPACE},{COMPONENT}", METRICS_PROFILES="own,ai-hub")
+    )
+
+    assert [(each.target, each.profile) for each in found] == [
+        (WORKSPACE, "own"),
+        (WORKSPACE, "ai-hub"),
+        (COMPONENT, "own"),
+        (COMPONENT, "ai-hub"),
+    ]
+
+
+def test_windows_are_paced_by_the_settings() -> None:
+    found = pace(
+        settings(
+            METRICS_OVERLAP="02:00:00",
+            METRICS_SETTLING_DELAY="00:05:00",
+            METRICS_INITIAL_LOOKBACK="P7D",
+        )
+    )
+
+    assert found == Pace(timedelta(hours=2), timedelta(minutes=5), timedelta(days=7))
 
 
 def test_code_sample_and_readme_name_the_same_settings() -> None:

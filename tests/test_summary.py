@@ -10,12 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usage_ingest.completeness import METRICS_NOT_COLLECTED, hub_state
+from usage_ingest.completeness import hub_state
 from usage_ingest.errors import InvalidQueryError
 from usage_ingest.events.progress import Gap, Progress
+from usage_ingest.metrics.watermark import NOTES, Note, Source, Watermark
+from usage_ingest.ports import ReportStores
 from usage_ingest.record import USAGE_FIELDS
 from usage_ingest.rollup import COUNTERS, REQUEST_COUNTERS
-from usage_ingest.summary import MAX_GROUPS, columns_of, is_complete, summarise, to_csv
+from usage_ingest.streaming import NOT_COLLECTED
+from usage_ingest.summary import MAX_GROUPS, columns_of, is_complete, summarise
+from usage_ingest.summary_csv import to_csv
 from usage_ingest.summary_query import SummaryQuery, Value
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -32,14 +36,14 @@ class FakeReader:
         self.rows = rows
         self.counts = counts
         self.log = log
-        self.asked: tuple[Any, ...] = ()
+        self.asked: list[tuple[Any, ...]] = []
         self.days: tuple[str, str] = ("", "")
 
     async def rollups(
         self, columns: Sequence[str], start: str, end: str, filters: Mapping[str, Sequence[Any]]
     ) -> AsyncIterator[Row]:
         self.log.append("rollups")
-        self.asked = (columns, start, end, {name: list(of) for name, of in filters.items()})
+        self.asked.append((columns, start, end, {name: [*of] for name, of in filters.items()}))
         for row in self.rows:
             yield row
 
@@ -76,6 +80,39 @@ class FakeProgress:
         raise AssertionError(progress)
 
 
+class FakeWatermarks:
+    """Marks as given; a summary reads all of them at once and writes nothing."""
+
+    def __init__(self, marks: Sequence[Watermark], log: list[str]) -> None:
+        self.marks = marks
+        self.log = log
+
+    async def all(self) -> list[Watermark]:
+        self.log.append("watermarks")
+        return list(self.marks)
+
+    async def read(self, source: Source) -> Watermark | None:
+        raise AssertionError(source)
+
+    async def write(self, mark: Watermark) -> Watermark:
+        raise AssertionError(mark)
+
+
+def stores_of(
+    reader: FakeReader,
+    progress: FakeProgress,
+    marks: Sequence[Watermark] = (),
+    sources: Sequence[Source] = (),
+) -> ReportStores:
+    return ReportStores(
+        reader=reader,
+        progress=progress,
+        watermarks=FakeWatermarks(marks, progress.log),
+        sources=sources,
+        settling_delay=timedelta(minutes=15),
+    )
+
+
 def query_of(*group_by: str, **overrides: Any) -> SummaryQuery:
     return SummaryQuery(**{"start": START, "end": END, "group_by": group_by, **overrides})
 
@@ -110,10 +147,12 @@ async def summary_of(
     partitions: Sequence[Progress] | None = None,
     counts: Sequence[Row] = (),
     now: datetime = NOW,
+    marks: Sequence[Watermark] = (),
+    sources: Sequence[Source] = (),
 ) -> Row:
     partitions = [partition()] if partitions is None else partitions
     reader, progress = FakeReader(rows, counts, []), FakeProgress(partitions, [])
-    return await summarise(query, reader, progress, now)
+    return await summarise(query, stores_of(reader, progress, marks, sources), now)
 
 
 async def completeness_of(query: SummaryQuery, *rows: Row, **given: Any) -> Row:
@@ -285,11 +324,12 @@ async def test_the_reader_is_asked_in_stored_names_for_the_days_and_filters_of_t
     query = query_of("subscription", "app", filters=filters)
     reader, progress = FakeReader([], [], []), FakeProgress([], [])
 
-    summary = await summarise(query, reader, progress, NOW)
+    summary = await summarise(query, stores_of(reader, progress), NOW)
 
-    columns, *asked = reader.asked
+    columns, *asked = reader.asked[0]
     assert columns == (
-        *("day", "usage_estimated", "subscription_id", "app_id", "streaming", "tags.team"),
+        *("day", "subscription_id", "source", "streaming", "product_id", "usage_estimated"),
+        *("app_id", "tags.team"),
         *COUNTERS,
     )
     assert asked == [
@@ -307,17 +347,42 @@ async def test_the_reader_is_asked_in_stored_names_for_the_days_and_filters_of_t
 
 
 def test_only_what_a_summary_needs_is_read() -> None:
-    assert columns_of(query_of()) == ("day", "usage_estimated", *COUNTERS)
-    assert columns_of(query_of("day", "tag:team"))[:3] == ("day", "usage_estimated", "tags.team")
+    always = ("day", "subscription_id", "source", "streaming", "product_id", "usage_estimated")
+
+    assert columns_of(query_of()) == (*always, *COUNTERS)
+    assert columns_of(query_of("day", "tag:team")) == (*always, "tags.team", *COUNTERS)
+
+
+async def test_what_a_filter_could_hide_of_streamed_requests_is_read_beside_it() -> None:
+    """Metrics know no API: a filter by it leaves the requests and drops their tokens."""
+    filters: dict[str, tuple[Value, ...]] = {"api_kind": ("chat",), "subscription": ("hr",)}
+    reader = FakeReader([], [], [])
+
+    await summarise(query_of(filters=filters), stores_of(reader, FakeProgress([], [])), NOW)
+
+    assert [asked[3] for asked in reader.asked] == [
+        {"api_kind": ["chat"], "subscription_id": ["hr"]},
+        {"subscription_id": ["hr", None]},
+    ]
+
+
+async def test_without_such_a_filter_rollups_are_read_once() -> None:
+    filters: dict[str, tuple[Value, ...]] = {"day": ("2026-03-02",)}
+    reader = FakeReader([], [], [])
+
+    await summarise(query_of(filters=filters), stores_of(reader, FakeProgress([], [])), NOW)
+
+    assert len(reader.asked) == 1
 
 
 async def test_progress_and_dead_letters_are_read_before_the_totals_they_vouch_for() -> None:
     """What is stored while the report runs must not look covered without being counted."""
     log: list[str] = []
 
-    await summarise(query_of(), FakeReader([], [], log), FakeProgress([], log), NOW)
+    stores = stores_of(FakeReader([], [], log), FakeProgress([], log))
+    await summarise(query_of(), stores, NOW)
 
-    assert log == ["progress", "dead letters", "rollups"]
+    assert log == ["progress", "dead letters", "watermarks", "rollups"]
 
 
 async def test_the_summary_says_what_was_asked_and_is_ready_for_json() -> None:
@@ -362,7 +427,14 @@ async def test_a_hub_that_is_stored_to_its_end_is_complete() -> None:
                 "gap_events_open": 0,
                 "gap_events_lost": 0,
             },
-            "metrics": METRICS_NOT_COLLECTED,
+            "metrics": {"covered": False, "text": NOT_COLLECTED, "watermarks": []},
+        },
+        "streaming": {
+            **{
+                name: {"count": 0, "listed": []}
+                for name in ("awaiting", "streaming_uncovered", "without_requests", "by_both")
+            },
+            "checked_by_request": False,
         },
         "requests_awaiting_metrics": 0,
         "requests_without_usage": 0,
@@ -596,10 +668,191 @@ async def test_every_reason_is_told_at_once() -> None:
         "lost_gaps",
         "dead_letters",
         "lag",
-        "awaiting_metrics",
         "not_checked_lately",
+        "awaiting_metrics",
     ]
     assert completeness["complete"] is False
+
+
+# What it covers of streamed requests
+
+SOURCE = Source("11111111-aaaa-4bbb-8ccc-000000000001", "own")
+
+
+def mark(
+    through: datetime = NOW - timedelta(minutes=15),
+    notes: Mapping[Note, tuple[str, ...]] | None = None,
+    source: Source = SOURCE,
+) -> Watermark:
+    return Watermark(
+        source=source,
+        collected_from=datetime(2026, 2, 1, tzinfo=UTC),
+        collected_through=through,
+        checked_at=NOW,
+        notes=notes or {},
+    )
+
+
+def streamed(requests: int = 1, **fields: Any) -> Row:
+    """Requests of the second of March whose tokens come by the metrics."""
+    return rollup(
+        subscription_id="hr",
+        source="event_hub",
+        streaming=True,
+        requests=requests,
+        requests_awaiting_metrics=requests,
+        **fields,
+    )
+
+
+def measured(**fields: Any) -> Row:
+    return rollup(
+        subscription_id="hr", source="metrics", streaming=True, usage_estimated=True, **fields
+    )
+
+
+async def of_streaming(*rows: Row, marks: Sequence[Watermark] | None = None, **given: Any) -> Row:
+    marks = [mark()] if marks is None else marks
+    return await completeness_of(
+        given.pop("query", query_of()), *rows, marks=marks, sources=[SOURCE], **given
+    )
+
+
+async def test_a_settled_day_whose_streamed_requests_have_tokens_is_complete() -> None:
+    rows = streamed(3), measured(input_tokens=40, output_tokens=2)
+
+    completeness = await of_streaming(*rows)
+
+    assert completeness["complete"]
+    assert completeness["sources"]["metrics"]["covered"]
+    assert completeness["sources"]["metrics"]["text"] is None
+    assert completeness["requests_awaiting_metrics"] == 3
+    assert completeness["estimated"]
+    assert completeness["streaming"]["checked_by_request"] is False
+
+
+async def test_tokens_by_metrics_are_in_the_totals_and_their_requests_are_not() -> None:
+    summary = await summary_of(query_of(), streamed(3), measured(input_tokens=40))
+
+    assert (summary["totals"]["requests"], summary["totals"]["input_tokens"]) == (3, 40)
+    assert summary["totals"]["estimated"]["input_tokens"] == 40
+
+
+async def test_streamed_requests_of_a_day_that_is_not_settled_are_awaited() -> None:
+    today = {"day": "2026-03-14"}
+
+    completeness = await of_streaming(streamed(3) | today, measured(input_tokens=40) | today)
+
+    assert completeness["incomplete_because"] == ["awaiting_metrics"]
+    assert completeness["streaming"]["awaiting"] == {
+        "count": 1,
+        "listed": [{"day": "2026-03-14", "subscription": "hr", "requests": 3}],
+    }
+
+
+async def test_streamed_requests_of_a_settled_day_without_tokens_are_uncovered() -> None:
+    completeness = await of_streaming(streamed(3), streamed(4))
+
+    assert completeness["incomplete_because"] == ["streaming_uncovered"]
+    assert completeness["streaming"]["streaming_uncovered"] == {
+        "count": 1,
+        "listed": [{"day": "2026-03-02", "subscription": "hr", "requests": 7}],
+    }
+
+
+async def test_tokens_by_metrics_of_requests_that_no_event_told_of_are_listed() -> None:
+    """They are in the totals: nothing is missing from those."""
+    completeness = await of_streaming(measured(input_tokens=40))
+
+    assert completeness["incomplete_because"] == []
+    assert completeness["streaming"]["without_requests"]["listed"] == [
+        {"day": "2026-03-02", "subscription": "hr", "input_tokens": 40}
+    ]
+
+
+async def test_a_source_that_was_given_up_within_the_range_makes_it_incomplete() -> None:
+    gone = mark(datetime(2026, 3, 5, 9, tzinfo=UTC), source=Source(SOURCE.target, "gone"))
+
+    assert (await of_streaming(marks=[mark(), gone]))["incomplete_because"] == [
+        "metrics_source_left"
+    ]
+    later = query_of(start=date(2026, 3, 6), end=date(2026, 3, 14))
+    assert (await of_streaming(query=later, marks=[mark(), gone]))["complete"]
+
+
+async def test_streamed_requests_that_may_count_by_both_channels_are_told() -> None:
+    told = rollup(subscription_id="hr", source="event_hub", streaming=True, requests=1)
+
+    completeness = await of_streaming(
+        streamed(3), measured(input_tokens=40), told | {"output_tokens": 5}
+    )
+
+    assert completeness["incomplete_because"] == ["streaming_by_both"]
+    assert completeness["streaming"]["by_both"]["count"] == 1
+
+
+async def test_a_mark_that_does_not_move_makes_the_range_incomplete() -> None:
+    completeness = await of_streaming(marks=[mark(NOW - timedelta(hours=2))])
+
+    assert completeness["incomplete_because"] == ["metrics_lag"]
+    assert not completeness["sources"]["metrics"]["covered"]
+
+
+async def test_a_source_that_was_never_collected_makes_the_range_incomplete() -> None:
+    completeness = await of_streaming(marks=[])
+
+    assert completeness["incomplete_because"] == ["metrics_lag"]
+    assert completeness["sources"]["metrics"]["watermarks"][0]["collected_through"] is None
+
+
+async def test_a_mark_that_stopped_after_the_range_leaves_it_complete() -> None:
+    february = query_of(start=date(2026, 2, 1), end=date(2026, 2, 28))
+    stopped = mark(datetime(2026, 3, 1, 1, tzinfo=UTC))
+
+    assert (await of_streaming(query=february, marks=[stopped]))["complete"]
+    assert (await of_streaming(marks=[stopped]))["incomplete_because"] == ["metrics_lag"]
+
+
+@pytest.mark.parametrize("note", NOTES)
+@pytest.mark.parametrize(("day", "concerns"), [("02-28", False), ("03-01", True), ("03-14", True)])
+async def test_what_is_odd_of_a_bin_makes_the_range_of_its_day_incomplete(
+    note: Note, day: str, *, concerns: bool
+) -> None:
+    noted = mark(notes={note: (f"2026-{day}",)})
+
+    completeness = await of_streaming(marks=[noted])
+
+    assert completeness["incomplete_because"] == ([note] if concerns else [])
+    assert completeness["sources"]["metrics"]["watermarks"][0][note] == [f"2026-{day}"]
+
+
+async def test_every_reason_of_streaming_is_told_at_once() -> None:
+    day = {"day": "2026-03-14"}
+    gone = Source(SOURCE.target, "gone")
+
+    completeness = await of_streaming(
+        streamed() | day,
+        streamed() | {"subscription_id": "finance"},
+        measured(input_tokens=1),
+        rollup(subscription_id="hr", source="event_hub", streaming=True, input_tokens=1),
+        marks=[
+            mark(datetime(2026, 3, 14, tzinfo=UTC) + timedelta(minutes=15)),
+            mark(
+                datetime(2026, 3, 5, 9, tzinfo=UTC),
+                source=gone,
+                notes=dict.fromkeys(reversed(NOTES), ("2026-03-02",)),
+            ),
+        ],
+    )
+
+    assert completeness["incomplete_because"] == [
+        "metrics_lag",
+        "awaiting_metrics",
+        "streaming_uncovered",
+        "metrics_source_left",
+        "streaming_by_both",
+        *NOTES,
+    ]
 
 
 # CSV

@@ -4,23 +4,20 @@ Hub-side days are days of the enqueued time. An event is usually enqueued on the
 or the next one, so a range of days looks at the hub from its start to the day after its end.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
+from usage_ingest.dead_letter_counts import DeadLetterCounts
 from usage_ingest.document import time_text
 from usage_ingest.events.progress import UNKNOWN_PARTITION, Gap, Progress
+from usage_ingest.streaming import Metrics, Streaming, metrics_state
 from usage_ingest.summary_query import SummaryQuery
 
 CHECK_PATIENCE: Final = timedelta(minutes=30)
 """A partition whose end was last looked up longer ago than this may hold more than is known."""
-METRICS_NOT_COLLECTED: Final[Mapping[str, Any]] = {
-    "covered": False,
-    "text": "streamed requests' tokens are not collected by this deployment",
-}
 
 _DAY: Final = timedelta(days=1)
 
@@ -33,6 +30,7 @@ class Counted:
     requests_without_usage: int
     estimated: bool
     days: AbstractSet[str]
+    streaming: Streaming
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,52 +82,25 @@ def hub_days(query: SummaryQuery) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetterCounts:
-    """Dead letters by reason; counts documents are added as they are read."""
+class Sources:
+    """What was known of the sources before the totals were read.
 
-    open: Counter[str] = field(default_factory=Counter)
-    closed: Counter[str] = field(default_factory=Counter)
+    `progress` is of every partition, archived generations included; the dead letters are those
+    enqueued on the `hub_days` of the range.
+    """
 
-    def add(self, document: Mapping[str, Any]) -> None:
-        """Add a counts document: flat integers `open_<reason>` and `closed_<reason>`."""
-        for name, value in document.items():
-            state, _, reason = name.partition("_")
-            if state == "open" and reason:
-                self.open[reason] += int(value)
-            elif state == "closed" and reason:
-                self.closed[reason] += int(value)
-
-    def listed(self) -> dict[str, Any]:
-        """Return the reasons that have any, and how many dead letters are open."""
-        return {
-            "open": _present(self.open),
-            "closed": _present(self.closed),
-            "total_open": self.open.total(),
-        }
-
-
-def _present(counts: Mapping[str, int]) -> dict[str, int]:
-    return {reason: count for reason, count in sorted(counts.items()) if count}
+    progress: Sequence[Progress]
+    dead_letters: DeadLetterCounts
+    metrics: Metrics
 
 
 def completeness(
-    query: SummaryQuery,
-    counted: Counted,
-    progress: Sequence[Progress],
-    dead_letters: DeadLetterCounts,
-    now: datetime,
+    query: SummaryQuery, counted: Counted, sources: Sources, now: datetime
 ) -> dict[str, Any]:
-    """Return what a summary says of itself.
-
-    Args:
-        query: The range, and whether it is filtered.
-        counted: What the fold of the rollups found.
-        progress: Every partition, archived generations included.
-        dead_letters: Those enqueued on the `hub_days` of the range.
-        now: The moment of the report.
-    """
-    span = _span(query)
+    """Return what a summary of a range, filtered or not, says of itself at a moment."""
+    span, progress, dead_letters = _span(query), sources.progress, sources.dead_letters
     hub = _event_hub(span, progress)
+    streaming = counted.streaming.listed(sources.metrics)
     reasons = {
         "open_gaps": hub["open_gaps"],
         "lost_gaps": hub["lost_gaps"],
@@ -137,12 +108,21 @@ def completeness(
         "lag": any(span.lags(each) for each in _live(progress)),
         "progress_unknown": _unwatched(progress) or any(map(span.unplaced, progress)),
         "hub_recreated": any(map(span.cut_off, progress)),
-        "awaiting_metrics": counted.requests_awaiting_metrics,
         "not_checked_lately": any(span.unchecked(each, now) for each in _live(progress)),
+        "metrics_lag": sources.metrics.stale(now, query.end),
+        "awaiting_metrics": streaming["awaiting"]["count"],
+        "streaming_uncovered": streaming["streaming_uncovered"]["count"],
+        "metrics_source_left": sources.metrics.left(query.start, query.end),
+        "streaming_by_both": streaming["by_both"]["count"],
     }
     incomplete_because = [code for code, holds in reasons.items() if holds]
+    incomplete_because += sources.metrics.notes(query.start, query.end)
     return {
-        "sources": {"event_hub": hub, "metrics": dict(METRICS_NOT_COLLECTED)},
+        "sources": {
+            "event_hub": hub,
+            "metrics": metrics_state(sources.metrics, now, query.start, query.end),
+        },
+        "streaming": streaming,
         "requests_awaiting_metrics": counted.requests_awaiting_metrics,
         "requests_without_usage": counted.requests_without_usage,
         "dead_letters": dead_letters.listed(),

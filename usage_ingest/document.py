@@ -21,7 +21,7 @@ from usage_ingest.record import (
     UsageState,
     payload_hash,
 )
-from usage_ingest.record_id import Coordinates
+from usage_ingest.record_id import Coordinates, MetricBin
 
 USAGE_TYPE: Final = "usage"
 SECONDS_PER_DAY: Final = 86_400
@@ -37,6 +37,7 @@ _PLAIN: Final = tuple(
         "usage",
         "flags",
         "coordinates",
+        "metric",
         "tags",
         "source",
         "usage_state",
@@ -86,6 +87,8 @@ def to_document(
         document["flags"] = [flag.value for flag in record.flags]
     if record.coordinates is not None:
         document.update(coordinates_fields(record.coordinates))
+    if record.metric is not None:
+        document.update(_metric_fields(record.metric))
     return document
 
 
@@ -114,6 +117,7 @@ def from_document(document: Mapping[str, Any]) -> UsageRecord:
         flags=tuple(Flag(flag) for flag in document.get("flags", ())),
         tags=dict(document.get("tags", {})),
         coordinates=_coordinates(document),
+        metric=_metric(document),
         **{name: document[name] for name in _PLAIN if name in document},
     )
 
@@ -128,4 +132,26 @@ def _coordinates(document: Mapping[str, Any]) -> Coordinates | None:
         partition_id=document.get("partition_id"),
         sequence_number=document.get("sequence_number"),
         enqueued_time=time_of(enqueued) if enqueued else None,
+    )
+
+
+def _metric_fields(metric: MetricBin) -> dict[str, Any]:
+    return {
+        "component": metric.component,
+        "metric_profile": metric.profile,
+        "role_name": metric.role_name,
+        "bin_seconds": metric.bin_seconds,
+        "as_of": time_text(metric.as_of),
+    }
+
+
+def _metric(document: Mapping[str, Any]) -> MetricBin | None:
+    if "as_of" not in document:
+        return None
+    return MetricBin(
+        component=document["component"],
+        profile=document["metric_profile"],
+        role_name=document["role_name"],
+        bin_seconds=document["bin_seconds"],
+        as_of=time_of(document["as_of"]),
     )

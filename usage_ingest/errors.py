@@ -1,5 +1,8 @@
 """Every error that crosses a module border, by what happens next."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class UsageIngestError(Exception):
     """Base of all errors raised on purpose."""
@@ -25,12 +28,47 @@ class TransientError(UsageIngestError):
     """It may work later: raised, so that the host retries; HTTP answers 503 with Retry-After."""
 
 
+class ThrottledError(TransientError):
+    """A service says that it has too much to do: HTTP answers 429 with Retry-After."""
+
+
+class OutOfTimeError(TransientError):
+    """Too much for one run: the next takes less at once."""
+
+
 class ConflictError(UsageIngestError):
     """Somebody else wrote first: re-read and try again a few times, then TransientError."""
 
 
+class PartialResultError(UsageIngestError):
+    """The answer is not whole, or came too late: ask for less; where that ends: TransientError."""
+
+
 class ConfigError(UsageIngestError):
     """The deployment is wrong: raised at first use, naming every wrong setting at once."""
+
+
+class TooLargeError(UsageIngestError):
+    """What a caller sent is larger than can be taken: HTTP 413."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an element of a caller's body cannot be read; index None is the body as a whole."""
+
+    index: int | None
+    reason: str
+    path: str
+    text: str
+
+
+class RefusedEventsError(UsageIngestError):
+    """What a caller sent cannot be read: HTTP 400, naming each element; nothing was taken."""
+
+    def __init__(self, refusals: Sequence[Refusal], of: int) -> None:
+        what = f"{len(refusals)} of {of} events" if of else "The body"
+        super().__init__(f"{what} cannot be read. Nothing was taken: mend it and send all of it.")
+        self.refusals = tuple(refusals)
 
 
 class InvalidQueryError(UsageIngestError):

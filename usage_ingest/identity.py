@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from usage_ingest.errors import ConfigError
 from usage_ingest.record_id import digest
@@ -18,7 +18,11 @@ NOTICE_DAYS: Final = 3
 """A change starts at least this many days ahead: instances re-read the values hourly, and no
 event is dated more than 24 h after its enqueued time."""
 
-IdentityName = Literal["shards", "hmac_key"]
+BIN_SIZE: Final = "bin_size"
+METRIC_PROFILE: Final = "metric_profile/"
+_BIN: Final = re.compile(r"([1-9][0-9]{0,3})([mhd])")
+_UNIT_SECONDS: Final = {"m": 60, "h": 3_600, "d": 86_400}
+_DAY_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,11 @@ class DatedValue:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The dated values, by name; a subscription's shards by `shards/<subscription>`."""
+    """The dated values, by name.
+
+    Names are `hmac_key`, `bin_size`, `shards/<subscription>` and `metric_profile/<profile>`,
+    whose values are definitions as JSON text.
+    """
 
     values: Mapping[str, Sequence[DatedValue]] = field(default_factory=dict)
 
@@ -56,6 +64,30 @@ class Identity:
         if not _SHARDS.fullmatch(value):
             raise ConfigError(f"identity {name!r}: {value!r} on {day} is no number of shards")
         return int(value)
+
+    def bin_seconds(self, day: str) -> int:
+        """Return how long the time bins are that a day's metrics are summed in.
+
+        Raises:
+            ConfigError: What is stored is no length that divides a day.
+        """
+        value = self.value(BIN_SIZE, day) or "1h"
+        found = _BIN.fullmatch(value)
+        seconds = int(found[1]) * _UNIT_SECONDS[found[2]] if found else 0
+        if not seconds or _DAY_SECONDS % seconds:
+            raise ConfigError(
+                f"identity {BIN_SIZE!r}: {value!r} on {day} does not divide a day; takes "
+                "minutes, hours or a day, as 15m, 1h or 1d"
+            )
+        return seconds
+
+    def metric_profiles(self) -> list[str]:
+        """Return the names of the metric profiles that have a definition on some day."""
+        return [
+            name.removeprefix(METRIC_PROFILE)
+            for name in sorted(self.values)
+            if name.startswith(METRIC_PROFILE)
+        ]
 
     def hmac_key_id(self, day: str) -> str | None:
         """Return the id of the key that hashes what a day's events hold."""

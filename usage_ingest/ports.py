@@ -6,13 +6,16 @@ wrong: a missing container, missing rights).
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from usage_ingest.events.dead_letter import DeadLetter
 from usage_ingest.events.progress import Progress
 from usage_ingest.identity import Identity
+from usage_ingest.metrics.ports import WatermarkStore
+from usage_ingest.metrics.watermark import Source
 from usage_ingest.record import UsageRecord
+from usage_ingest.streaming import Metrics
 from usage_ingest.value import value
 
 
@@ -27,13 +30,18 @@ class ReceivedEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoreOutcome:
-    """What became of a list of records; the lists hold what could not be stored."""
+    """What became of a list of records.
+
+    `completed` had no usage before, or less: a metric's bin that grew. `conflicts` and
+    `too_large` could not be stored. Of `shrank`, metric records, the larger counts stay.
+    """
 
     stored: int = 0
     repeated: int = 0
     completed: int = 0
     conflicts: Sequence[UsageRecord] = field(default_factory=tuple)
     too_large: Sequence[UsageRecord] = field(default_factory=tuple)
+    shrank: Sequence[UsageRecord] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +123,29 @@ class IdentityStore(Protocol):
         """
         ...
 
+    async def record(self, name: str, value: str) -> Identity:
+        """Record a value that holds from the beginning, unless there is one; return all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportStores:
+    """What reports are read from, and which sources of metrics this deployment collects."""
+
+    reader: "ReportReader"
+    progress: ProgressStore
+    watermarks: WatermarkStore
+    sources: Sequence[Source] = ()
+    settling_delay: timedelta = timedelta(0)
+
+    async def metrics(self) -> Metrics:
+        """Return the sources of metrics, with how far each of them is now."""
+        return Metrics(
+            sources=self.sources,
+            settling_delay=self.settling_delay,
+            marks=await self.watermarks.all(),
+        )
+
 
 class HubReader(Protocol):
     """Reads the Event Hub again, in a consumer group of its own."""
@@ -138,6 +169,31 @@ class HubReader(Protocol):
         Ends after the first batch that holds an event at or after `last` (that event is
         yielded too: it proves that nothing stands between), or when nothing more arrives
         within a few seconds.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingEvent:
+    """One event to be published; those with the same key go to one partition."""
+
+    body: bytes
+    partition_key: str | None
+
+
+class EventPublisher(Protocol):
+    """Writes to the Event Hub that the trigger reads."""
+
+    hub: str
+
+    async def publish(self, events: Sequence[OutgoingEvent]) -> None:
+        """Write the events, batched by partition key.
+
+        When it raises, some of them may stand in the hub.
+
+        Raises:
+            TooLargeError: An event is larger than the hub takes; none was written.
+            ThrottledError: The hub has no capacity left.
         """
         ...
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
-from usage_ingest.record_id import Coordinates, digest
+from usage_ingest.record_id import Coordinates, MetricBin, digest
 from usage_ingest.value import value
 
 IMPLAUSIBLE_COUNT: Final = 100_000_000
@@ -42,6 +42,7 @@ class Flag(StrEnum):
     REDELIVERY_ONLY = "redelivery_only"  # no id in the event: only redelivery is recognised
     READ_BACK = "read_back"  # a GET of what an earlier call was billed for
     USAGE_APART = "usage_apart"  # the call also used a second model, which is not in these counts
+    COVERED_BY_METRICS = "covered_by_metrics"  # the tokens were told, but count by the metrics
     ODD_VALUE = "odd_value"  # a value that is not a count could not be read and was left out
 
 
@@ -117,6 +118,7 @@ def payload_hash(reported: Mapping[str, int]) -> str:
 
 
 USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage) if each.init)
+TOKEN_FIELDS: Final = tuple(name for name in USAGE_FIELDS if name.endswith("_tokens"))
 _counts: Final = attrgetter(*USAGE_FIELDS)
 NO_USAGE: Final = TokenUsage()
 NO_USAGE_HASH: Final = NO_USAGE.payload_hash()
@@ -179,6 +181,7 @@ class UsageRecord:
     flags: tuple[Flag, ...] = ()
     coordinates: Coordinates | None = None
     element: int = 0
+    metric: MetricBin | None = None  # of a record by metrics: it sums up calls
 
     gateway: str
     gateway_id: str | None = None

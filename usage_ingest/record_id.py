@@ -5,6 +5,7 @@ No setting enters an id, nor the hub's offset, nor a provider's response id alon
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from usage_ingest.value import value
@@ -19,6 +20,21 @@ class Coordinates:
     partition_id: str | None
     sequence_number: int | None
     enqueued_time: datetime | None
+
+
+@value(kw_only=True)
+class MetricBin:
+    """Which rows of the metrics a record sums up, and when they were read.
+
+    `component` is the resource id of the Application Insights component in lower case, `as_of`
+    the service's own time of the reading. The bin starts at the record's event time.
+    """
+
+    component: str
+    profile: str
+    role_name: str
+    bin_seconds: int
+    as_of: datetime
 
 
 def digest(kind: str, *parts: str | int | None) -> str:
@@ -80,3 +96,20 @@ def coordinates_id(kind: str, hub: Coordinates, element: int, body: bytes) -> st
 def body_hash(body: bytes) -> str:
     """Return the SHA-256 of a body, in hex."""
     return hashlib.sha256(body).hexdigest()
+
+
+def metric_record_id(
+    component: str, bin_start: datetime, bin_seconds: int, role_name: str, bag: Mapping[str, str]
+) -> str:
+    """Return the identity of what one bin sums up under one set of dimensions.
+
+    Args:
+        component: The component's resource id, in lower case.
+        bin_start: Where the bin starts, on a whole second.
+        bin_seconds: How long it is.
+        role_name: Who sent the metric.
+        bag: All properties of the rows, without those that Azure Monitor adds (`_MS.`).
+    """
+    pairs = (part for pair in sorted(bag.items()) for part in pair)
+    start = milliseconds(bin_start) // 1_000
+    return digest("metric", component, start, bin_seconds, role_name, *pairs)

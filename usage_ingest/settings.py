@@ -7,153 +7,96 @@ README.md's table is generated from these (python -m tests.readme_table).
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from usage_ingest.errors import ConfigError
+from usage_ingest.event_settings import CONNECTION, ENDPOINT, NAMESPACE, EventSettings
 
-CONNECTION: Final = "EventHubConnection"
-NAMESPACE: Final = "EventHubConnection__fullyQualifiedNamespace"
-_TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_ENDPOINT: Final = re.compile(r"Endpoint=sb://([^:/;]+)", re.IGNORECASE)
 _SPARE_DAYS: Final = 2
+_TARGET: Final = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|/subscriptions/[^/]+/resourceGroups/[^/]+/providers/microsoft\.insights/components/[^/?#\s]+",
+    re.IGNORECASE,
+)
+_PROFILE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def _tag_names(value: object) -> object:
+def _listed(value: object, pattern: re.Pattern[str], what: str) -> object:
     if not isinstance(value, str):
         return value
-    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
-    if wrong := [name for name in names if not _TAG.fullmatch(name)]:
-        raise ValueError(f"not a tag name: {', '.join(wrong)}")
+    names = tuple(each.strip() for each in value.split(",") if each.strip())
+    if not names:
+        raise ValueError(f"names nothing; takes {what}")
+    if wrong := [name for name in names if not pattern.fullmatch(name)]:
+        raise ValueError(f"not {what}: {', '.join(wrong)}")
+    if len({name.lower() for name in names}) != len(names):
+        raise ValueError("something is listed twice")
     return names
 
 
-def _keys(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    pairs = [each.strip().partition("=") for each in value.split(",") if each.strip()]
-    if any(not name.strip() or not secret.strip() for name, _, secret in pairs):
-        raise ValueError("each key is written as id=secret")
-    if len({name for name, _, _ in pairs}) != len(pairs):
-        raise ValueError("a key id appears twice")
-    return {name.strip(): secret.strip() for name, _, secret in pairs}
+def _targets(value: object) -> object:
+    return _listed(value, _TARGET, "a workspace's GUID or a component's resource id")
 
 
-class Settings(BaseModel):
+def _profiles(value: object) -> object:
+    return _listed(value, _PROFILE, "a profile's name")
+
+
+class Settings(EventSettings):
     """What the app reads from its environment; field descriptions say what each is for."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
-
-    event_hub_connection: SecretStr | None = Field(
-        None,
-        alias=CONNECTION,
-        description="Connection string of the Event Hubs namespace: local stand-ins and "
-        "emulators only",
-        examples=["Endpoint=sb://localhost;SharedAccessKeyName=...;UseDevelopmentEmulator=true"],
-    )
-    event_hub_namespace: str | None = Field(
-        None,
-        alias=NAMESPACE,
-        description="Event Hubs namespace, reached with the app's identity",
-        pattern=r"^[A-Za-z0-9.-]+$",
-        examples=["contoso.servicebus.windows.net"],
-    )
-    event_hub_name: str = Field(
-        alias="EVENT_HUB_NAME", min_length=1, description="The event hub", examples=["usage"]
-    )
-    event_hub_reread_consumer_group: str = Field(
-        alias="EVENT_HUB_REREAD_CONSUMER_GROUP",
-        min_length=1,
-        description="Consumer group that gaps are re-read from; not the trigger's",
-        examples=["reread"],
-    )
-    event_hub_consumer_group: str = Field(
-        alias="EVENT_HUB_CONSUMER_GROUP",
-        min_length=1,
-        description="Consumer group of the trigger",
-        examples=["functions"],
-    )
-    event_hub_retention_days: int = Field(
-        7,
-        alias="EVENT_HUB_RETENTION_DAYS",
-        ge=1,
-        le=90,
-        description="How long the hub keeps events",
-    )
-    cosmos_endpoint: str = Field(
-        alias="COSMOS_ENDPOINT",
-        pattern=r"^https?://",
-        description="The Cosmos DB account",
-        examples=["https://contoso.documents.azure.com:443/"],
-    )
-    cosmos_key: SecretStr | None = Field(
-        None,
-        alias="COSMOS_KEY",
-        description="Account key: emulators and local stand-ins only; without it the app's "
-        "identity is used",
-    )
-    cosmos_database: str = Field(
-        "usage-ingest", alias="COSMOS_DATABASE", min_length=1, description="The database"
-    )
-    ledger_ttl_days: int = Field(
-        400,
-        alias="LEDGER_TTL_DAYS",
-        ge=3,
-        le=3650,
-        description="How long single records are kept; totals stay",
-    )
-    dead_letter_ttl_days: int = Field(
-        90,
-        alias="DEAD_LETTER_TTL_DAYS",
-        ge=1,
-        le=3650,
-        description="How long dead letters are kept; their counts stay",
-    )
-    dead_letter_body: Literal["skeleton", "raw"] = Field(
-        "skeleton",
-        alias="DEAD_LETTER_BODY",
-        description="`raw` also keeps the body of what could not be parsed, for 3 days: it may "
-        "hold prompts",
-    )
-    rollup_slots: int = Field(
-        4,
-        alias="ROLLUP_SLOTS",
-        ge=1,
-        le=32,
-        description="Rollup documents per key, so that hub partitions do not fight over one",
-    )
-    rollup_tags: Annotated[tuple[str, ...], BeforeValidator(_tag_names)] = Field(
+    metrics_targets: Annotated[tuple[str, ...], BeforeValidator(_targets)] = Field(
         (),
-        alias="ROLLUP_TAGS",
-        description="Tags that summaries can group by, separated by commas; few, with few values",
-        examples=["team,environment"],
+        alias="METRICS_TARGETS",
+        description="Where streamed requests' metrics are: Log Analytics workspaces (their GUIDs) "
+        "or Application Insights components (their resource ids), separated by commas; without "
+        "any, streaming is not collected",
+        examples=["00000000-0000-0000-0000-000000000000"],
     )
-    end_user_id: Literal["keep", "hash", "drop"] = Field(
-        "hash",
-        alias="END_USER_ID",
-        description="What is stored of an end user's id; `hash` drops it where there is no key",
+    metrics_endpoint: str = Field(
+        "https://api.loganalytics.io",
+        alias="METRICS_ENDPOINT",
+        pattern=r"^https?://[^/]+/?$",
+        description="The Log Analytics API; another one in sovereign clouds",
+        examples=["https://api.loganalytics.us"],
     )
-    client_ip: Literal["drop", "truncate"] = Field(
-        "drop",
-        alias="CLIENT_IP",
-        description="`truncate` keeps a caller's network (IPv4 /24, IPv6 /48)",
+    metrics_profiles: Annotated[tuple[str, ...], BeforeValidator(_profiles)] = Field(
+        ("own",),
+        alias="METRICS_PROFILES",
+        min_length=1,
+        description="Which metrics are collected, separated by commas: own, ai-hub, citadel, "
+        "toolkit, or a profile that an identity document defines",
+        examples=["own,ai-hub"],
     )
-    privacy_hmac_keys: Annotated[dict[str, SecretStr], BeforeValidator(_keys)] = Field(
-        default_factory=dict,
-        alias="PRIVACY_HMAC_KEYS",
-        description="Keys that identifiers are hashed with: `id=secret`, separated by commas",
-        examples=["k1=<secret>"],
+    metrics_overlap: timedelta = Field(
+        timedelta(hours=1),
+        alias="METRICS_OVERLAP",
+        ge=timedelta(0),
+        le=timedelta(days=2),
+        description="How far a run reads arrivals again that an earlier run has collected",
+        examples=["01:00:00"],
     )
-
-    @property
-    def namespace(self) -> str:
-        """The namespace's host name, however it is reached."""
-        if self.event_hub_namespace is not None:
-            return self.event_hub_namespace
-        connection = self.event_hub_connection
-        found = _ENDPOINT.search(connection.get_secret_value()) if connection else None
-        return found.group(1) if found else "unknown"
+    metrics_settling_delay: timedelta = Field(
+        timedelta(minutes=15),
+        alias="METRICS_SETTLING_DELAY",
+        ge=timedelta(0),
+        le=timedelta(days=1),
+        description="How long arrivals settle before they are collected",
+        examples=["00:15:00"],
+    )
+    metrics_initial_lookback: timedelta = Field(
+        timedelta(hours=24),
+        alias="METRICS_INITIAL_LOOKBACK",
+        ge=timedelta(0),
+        le=timedelta(days=90),
+        description="How far back the first run of a target and profile begins",
+        examples=["24:00:00"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +115,7 @@ HOST_SETTINGS: Final = (
     HostSetting("EVENT_HUB_NAME", "The trigger's event hub; see above", "usage"),
     HostSetting("EVENT_HUB_CONSUMER_GROUP", "The trigger's consumer group; see above", "functions"),
     HostSetting("CLOSE_GAPS_SCHEDULE", "When gaps are looked for: NCRONTAB, UTC", "0 */5 * * * *"),
+    HostSetting("METRICS_SCHEDULE", "When metrics are collected: NCRONTAB, UTC", "0 */15 * * * *"),
 )
 
 
@@ -200,11 +144,26 @@ def _broken_rules(given: Mapping[str, str]) -> Iterator[str]:
         yield f"{NAMESPACE}: is missing (or {CONNECTION}, for emulators)."
     if connection is not None and namespace is not None:
         yield f"{CONNECTION}: set it or {NAMESPACE}, not both."
-    if connection is not None and not _ENDPOINT.search(connection):
+    if connection is not None and not ENDPOINT.search(connection):
         yield f"{CONNECTION}: is not a connection string (Endpoint=sb://...)."
     group = given.get("EVENT_HUB_CONSUMER_GROUP")
     if group is not None and group == given.get("EVENT_HUB_REREAD_CONSUMER_GROUP"):
         yield "EVENT_HUB_REREAD_CONSUMER_GROUP: must not be EVENT_HUB_CONSUMER_GROUP."
+    if _is_plain(given.get("METRICS_ENDPOINT", "")):
+        yield "METRICS_ENDPOINT: takes https; http is for stand-ins on this machine only."
+    yield from _broken_ttls(given)
+
+
+def _is_plain(endpoint: str) -> bool:
+    """Whether an endpoint is http, and not on this machine."""
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:  # no address at all
+        return True
+    return parts.scheme == "http" and parts.hostname not in _LOOPBACK
+
+
+def _broken_ttls(given: Mapping[str, str]) -> Iterator[str]:
     retention, letters, ledger = (
         _whole(given, name)
         for name in ("EVENT_HUB_RETENTION_DAYS", "DEAD_LETTER_TTL_DAYS", "LEDGER_TTL_DAYS")

@@ -1,16 +1,21 @@
-"""Progress and identity <-> documents of the `state` container: spells their fields. Pure."""
+"""What the container `state` holds <-> documents: the place that spells their fields. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
+import orjson
+
 from usage_ingest.document import time_of, time_text
+from usage_ingest.errors import ConfigError
 from usage_ingest.events.progress import Gap, Progress, Tail
 from usage_ingest.identity import DatedValue, Identity
+from usage_ingest.metrics.watermark import LONGEST_SECONDS, NOTES, Source, Watermark
 from usage_ingest.record_id import digest
 
 PROGRESS_TYPE: Final = "progress"
+WATERMARK_TYPE: Final = "watermark"
 IDENTITY_TYPE: Final = "identity"
 
 
@@ -88,8 +93,13 @@ def identity_document(name: str, values: Iterable[DatedValue]) -> dict[str, Any]
         "id": digest("identity", name),
         "type": IDENTITY_TYPE,
         "name": name,
-        "values": [{"from_day": each.from_day, "value": each.value} for each in values],
+        "values": [{"from_day": each.from_day, "value": _readable(each.value)} for each in values],
     }
+
+
+def _readable(value: str) -> Any:  # noqa: ANN401 - definitions are JSON
+    """Store a definition as an object, so that it can be read and written as one."""
+    return orjson.loads(value) if value.startswith("{") else value
 
 
 def identity_of(documents: Iterable[Mapping[str, Any]]) -> Identity:
@@ -97,8 +107,80 @@ def identity_of(documents: Iterable[Mapping[str, Any]]) -> Identity:
     return Identity(
         {
             document["name"]: tuple(
-                DatedValue(each["from_day"], str(each["value"])) for each in document["values"]
+                DatedValue(_day(document["name"], each["from_day"]), _text(each["value"]))
+                for each in document["values"]
             )
             for document in documents
         }
     )
+
+
+def _day(name: str, text: str) -> str:
+    """Read a day; days are compared as texts, so they must be written alike."""
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except (TypeError, ValueError):
+        pass
+    raise ConfigError(f"identity {name!r}: from_day is {text!r}; takes a UTC day as 2026-11-20")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return str(value)
+
+
+def watermark_id(source: Source) -> str:
+    """Return the id of a source's watermark; resource ids are the same in any case."""
+    return digest("watermark", source.target.lower(), source.profile)
+
+
+def watermark_document(mark: Watermark) -> dict[str, Any]:
+    """Return the document of a source's watermark."""
+    return {
+        "id": watermark_id(mark.source),
+        "type": WATERMARK_TYPE,
+        "target": mark.source.target,
+        "profile": mark.source.profile,
+        "collected_from": time_text(mark.collected_from),
+        "collected_through": time_text(mark.collected_through),
+        "checked_at": time_text(mark.checked_at),
+        "window_seconds": mark.window_seconds,
+        **{note: list(bins) for note, bins in mark.notes.items()},
+    }
+
+
+def watermark_of(document: Mapping[str, Any]) -> Watermark:
+    """Read what `watermark_document` wrote, with the store's ETag.
+
+    Raises:
+        ConfigError: A time was changed by hand to what is none.
+    """
+    source = Source(document["target"], document["profile"])
+    times = ("collected_from", "collected_through", "checked_at")
+    collected_from, collected_through, checked_at = (
+        _mark_time(source, name, document[name]) for name in times
+    )
+    return Watermark(
+        source=source,
+        collected_from=collected_from,
+        collected_through=collected_through,
+        checked_at=checked_at,
+        window_seconds=document.get("window_seconds", LONGEST_SECONDS),
+        notes={note: tuple(document[note]) for note in NOTES if note in document},
+        etag=document.get("_etag"),
+    )
+
+
+def _mark_time(source: Source, name: str, text: str) -> datetime:
+    try:
+        moment = time_of(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ConfigError(
+            f"the watermark of {source.target} and {source.profile} in the container state: "
+            f"{name} is {text!r}; takes a UTC time as 2026-11-20T00:00:00Z"
+        )
+    return moment.astimezone(UTC)

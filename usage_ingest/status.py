@@ -1,34 +1,34 @@
 """The verb behind the status page: dependencies, lag and gaps by partition, dead letters."""
 
 from collections.abc import Awaitable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from usage_ingest.completeness import DeadLetterCounts, hub_state
+from usage_ingest.completeness import hub_state
+from usage_ingest.dead_letter_counts import DeadLetterCounts
 from usage_ingest.document import time_text
 from usage_ingest.errors import UsageIngestError
-from usage_ingest.ports import Clock, HubReader, ProgressStore, ReportReader
+from usage_ingest.ports import Clock, HubReader, ReportStores
+from usage_ingest.streaming import STREAMING_COLUMNS, Streaming, metrics_state
+
+STREAMING_DAYS: Final = timedelta(days=7)
+"""How far back streamed requests are looked at: older days are left to their summaries."""
 
 
 async def status(
-    reports: ReportReader,
-    progress: ProgressStore,
-    reader: HubReader,
-    clock: Clock,
-    dead_letter_days: int,
+    stores: ReportStores, reader: HubReader, clock: Clock, dead_letter_days: int
 ) -> dict[str, Any]:
     """Return the state of everything, ready for JSON; a dependency that fails is part of it.
 
     Args:
-        reports: Reads the counts of dead letters.
-        progress: How far each partition is stored.
+        stores: What is known of partitions, dead letters and metrics.
         reader: Asked whether the hub answers.
         clock: The time.
         dead_letter_days: How long dead letters are kept: older ones cannot be replayed and are
             left to the summaries of their days.
     """
     dependencies = {
-        "cosmos_db": await _state(reports.check()),
+        "cosmos_db": await _state(stores.reader.check()),
         "event_hubs": await _state(reader.partition_ids()),
     }
     found: dict[str, Any] = {
@@ -42,13 +42,29 @@ async def status(
     today = clock.now().date()
     first = today - timedelta(days=dead_letter_days)
     last = today + timedelta(days=1)
-    async for document in reports.dead_letter_counts(first.isoformat(), last.isoformat()):
+    async for document in stores.reader.dead_letter_counts(first.isoformat(), last.isoformat()):
         dead_letters.add(document)
     return {
         **found,
         "dead_letters_since": first.isoformat(),
-        "event_hub": hub_state(await progress.all()),
+        "event_hub": hub_state(await stores.progress.all()),
+        "metrics": await _metrics(stores, clock.now()),
         "dead_letters": dead_letters.listed(),
+    }
+
+
+async def _metrics(stores: ReportStores, now: datetime) -> dict[str, Any]:
+    """Return the watermarks, and what streamed requests of the last days lack."""
+    metrics, streaming = await stores.metrics(), Streaming()
+    last = now.date()
+    first = last - STREAMING_DAYS
+    rows = stores.reader.rollups(STREAMING_COLUMNS, first.isoformat(), last.isoformat(), {})
+    async for rollup in rows:
+        streaming.add(rollup)
+    return {
+        **metrics_state(metrics, now, first, last),
+        "streaming_since": first.isoformat(),
+        "streaming": streaming.listed(metrics),
     }
 
 

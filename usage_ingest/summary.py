@@ -4,29 +4,33 @@ Rollups are folded as they are read, never listed. A number that nobody reported
 was reported as zero is 0; only the counters of requests, which are our own, start at 0.
 """
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from usage_ingest.completeness import Counted, DeadLetterCounts, completeness, hub_days
+from usage_ingest.completeness import (
+    Counted,
+    Sources,
+    completeness,
+    hub_days,
+)
+from usage_ingest.dead_letter_counts import DeadLetterCounts
 from usage_ingest.document import time_text
 from usage_ingest.errors import InvalidQueryError
-from usage_ingest.ports import ProgressStore, ReportReader
+from usage_ingest.ports import ReportReader, ReportStores
 from usage_ingest.record import USAGE_FIELDS
 from usage_ingest.rollup import COUNTERS, LATENCY_ABOVE, LATENCY_BUCKETS, REQUEST_COUNTERS
+from usage_ingest.streaming import STREAMING_COLUMNS, Streaming
 from usage_ingest.summary_query import STORED_TAG, SummaryQuery, Value, stored_field
 
 MAX_GROUPS: Final = 20_000
+NARROWING: Final = frozenset({"day"})
+"""Filters that hold for streamed requests and their metrics alike."""
 ESTIMATED_FIELDS: Final = ("input_tokens", "output_tokens", "total_tokens")
 
 _HISTOGRAM: Final = (*LATENCY_BUCKETS, (None, LATENCY_ABOVE))
 _LAST_BOUND: Final = LATENCY_BUCKETS[-1][0]
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a cell starts that a spreadsheet would compute instead of show."""
-
 Key = tuple[Value, ...]
 
 
@@ -49,6 +53,7 @@ class _Fold:
 
     groups: dict[Key, _Sums] = field(default_factory=dict)
     days: set[str] = field(default_factory=set)
+    streaming: Streaming = field(default_factory=Streaming)
 
     def totals(self) -> _Sums:
         totals = _Sums()
@@ -57,29 +62,30 @@ class _Fold:
         return totals
 
 
-async def summarise(
-    query: SummaryQuery, reader: ReportReader, progress: ProgressStore, now: datetime
-) -> dict[str, Any]:
+async def summarise(query: SummaryQuery, stores: ReportStores, now: datetime) -> dict[str, Any]:
     """Return the summary, ready for JSON.
 
-    Progress and dead letters are read before the rollups: what they call stored or closed is
-    in the totals then, whatever is written meanwhile.
+    Progress, dead letters and watermarks are read before the rollups: what they call stored,
+    closed or collected is in the totals then, whatever is written meanwhile.
 
     Raises:
         InvalidQueryError: The grouping gives more groups than a summary holds.
     """
-    partitions = await progress.all()
+    partitions = await stores.progress.all()
     dead_letters = DeadLetterCounts()
-    async for document in reader.dead_letter_counts(*hub_days(query)):
+    async for document in stores.reader.dead_letter_counts(*hub_days(query)):
         dead_letters.add(document)
-    fold = await _folded(query, _rollups(query, reader))
+    sources = Sources(partitions, dead_letters, await stores.metrics())
+    fold = await _folded(query, _rollups(query, stores.reader))
+    if not query.filters.keys() <= NARROWING:
+        fold.streaming = await _streaming(query, stores.reader)
     totals = fold.totals()
     return {
         **_asked(query),
         "generated_at": time_text(now),
         "totals": _numbers(totals),
         "groups": _groups(query, fold),
-        "completeness": completeness(query, _counted(fold, totals), partitions, dead_letters, now),
+        "completeness": completeness(query, _counted(fold, totals), sources, now),
     }
 
 
@@ -89,7 +95,21 @@ def _counted(fold: _Fold, totals: _Sums) -> Counted:
         requests_without_usage=totals.counters.get("requests_without_usage", 0),
         estimated=bool(totals.estimated),
         days=fold.days,
+        streaming=fold.streaming,
     )
+
+
+async def _streaming(query: SummaryQuery, reader: ReportReader) -> Streaming:
+    """Read streamed requests and their metrics whole: a filter may hold for one of them only."""
+    wanted = query.filters.get("subscription")
+    streaming = Streaming(wanted=wanted)
+    stored = {stored_field(name): of for name, of in query.filters.items() if name in NARROWING}
+    if wanted is not None:
+        stored["subscription_id"] = (*wanted, None)  # metrics may name none
+    start, end = query.start.isoformat(), query.end.isoformat()
+    async for rollup in reader.rollups(STREAMING_COLUMNS, start, end, stored):
+        streaming.add(rollup)
+    return streaming
 
 
 def is_complete(summary: Mapping[str, Any]) -> bool:
@@ -100,7 +120,16 @@ def is_complete(summary: Mapping[str, Any]) -> bool:
 def columns_of(query: SummaryQuery) -> tuple[str, ...]:
     """Return the columns of a rollup that the summary needs, each once."""
     names = (*query.group_by, *query.filters)
-    fields = ("day", "usage_estimated", *(stored_field(name) for name in names), *COUNTERS)
+    fields = (
+        "day",
+        "subscription_id",
+        "source",
+        "streaming",
+        "product_id",
+        "usage_estimated",
+        *(stored_field(name) for name in names),
+        *COUNTERS,
+    )
     return tuple(dict.fromkeys(fields))
 
 
@@ -125,6 +154,7 @@ async def _folded(query: SummaryQuery, rollups: AsyncIterator[dict[str, Any]]) -
             )
         fold.groups.setdefault(key, _Sums()).add(counters, _estimated(rollup, counters))
         fold.days.add(rollup["day"])
+        fold.streaming.add(rollup)
     return fold
 
 
@@ -198,30 +228,3 @@ def _bound(counters: Mapping[str, int], rank: int) -> int | None:
         if rank <= 0:
             return bound
     return None
-
-
-def to_csv(summary: Mapping[str, Any]) -> str:
-    """Write one row per group, or one row of totals where nothing is grouped; null is empty."""
-    group_by = summary["group_by"]
-    rows = summary["groups"] if group_by else [{"key": {}, **summary["totals"]}]
-    numbers = (*REQUEST_COUNTERS, *USAGE_FIELDS)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow((*group_by, *numbers, "latency_average_ms"))
-    for row in rows:
-        key = (row["key"][name] for name in group_by)
-        cells = (*key, *(row[name] for name in numbers), row["latency"]["average_ms"])
-        writer.writerow(_cells(cells))
-    return text.getvalue()
-
-
-def _cells(values: Iterable[Value | int]) -> list[str]:
-    return [_cell(value) for value in values]
-
-
-def _cell(value: Value | int) -> str:
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)

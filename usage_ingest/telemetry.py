@@ -18,6 +18,8 @@ CounterName = Literal[
     "records_completed",  # records whose usage came with a later event
     "dead_letters_stored",  # dead letters that were new
     "internal_errors",  # our own defects, each a dead letter: alarmed
+    "events_accepted",  # events that came over HTTP and were published to the hub
+    "events_refused",  # events that came over HTTP and could not be read
     "gaps_noticed",  # ranges of sequence numbers that nobody stored: alarmed
     "gap_records_stored",  # records that a re-read brought back
     "hubs_recreated",  # partitions whose numbers began anew: alarmed
@@ -31,9 +33,16 @@ AlarmName = Literal[
     "hub_recreated",
     "partition_unknown",
     "rollup_refused",
+    "metrics_source_failed",
+    "metrics_not_taken",
+    "metric_bin_shrank",
+    "metric_value_odd",
+    "metric_bin_too_old",
 ]
 
 counters: Final[Counter[str]] = Counter()
+said: Final[set[str]] = set()
+"""Events that this process logs once only."""
 _logger: Final = logging.getLogger("usage_ingest")
 
 
@@ -45,6 +54,13 @@ def count(name: CounterName, amount: int = 1) -> None:
 def event(name: str, **fields: object) -> None:
     """Log one line: the event's name and its fields as JSON."""
     _logger.info("%s %s", name, _text(fields))
+
+
+def event_once(name: str, **fields: object) -> None:
+    """Log one line, the first time in this process."""
+    if name not in said:
+        said.add(name)
+        event(name, **fields)
 
 
 def alarm(name: AlarmName, **fields: object) -> None:

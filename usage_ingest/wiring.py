@@ -3,21 +3,35 @@
 SDKs are imported at first use, so that indexing function_app stays fast and needs no settings.
 """
 
+import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
 from usage_ingest.events.keep_progress import ProgressKeeper
 from usage_ingest.events.privacy import Privacy
-from usage_ingest.ports import Clock, HubReader, ProgressStore, ReportReader
+from usage_ingest.metrics.collect import Collect
+from usage_ingest.metrics.watermark import Pace, Source
+from usage_ingest.ports import (
+    Clock,
+    HubReader,
+    IdentityStore,
+    Ledger,
+    ReportStores,
+)
 from usage_ingest.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from usage_ingest.adapters.cosmos import Cosmos, Patience
+    from usage_ingest.adapters.cosmos import Cosmos
     from usage_ingest.adapters.credentials import Credentials
+    from usage_ingest.adapters.patience import Patience
+
+
+_PUBLISH_SECONDS: Final = 30.0  # an HTTP caller waits for it
 
 
 class SystemClock:
@@ -35,9 +49,12 @@ class App:
     settings: Settings
     clock: Clock
     ingest: Ingest
-    reports: ReportReader
-    progress: ProgressStore
+    accept: Accept
+    reports: ReportStores
     reader: HubReader
+    ledger: Ledger
+    identity: IdentityStore
+    credentials: "Credentials"
     close: Callable[[], Awaitable[None]]
 
 
@@ -55,17 +72,22 @@ def build(
         reader: Another reader of the hub, in tests.
         patience_seconds: How long a busy store is waited for before the host is to retry.
     """
-    from usage_ingest.adapters.cosmos import Patience
+    from usage_ingest.adapters.cosmos import cosmos_patience
     from usage_ingest.adapters.cosmos_dead_letters import CosmosDeadLetters
     from usage_ingest.adapters.cosmos_ledger import CosmosLedger
     from usage_ingest.adapters.cosmos_reports import CosmosReportReader
-    from usage_ingest.adapters.cosmos_state import CosmosIdentityStore, CosmosProgressStore
+    from usage_ingest.adapters.cosmos_state import (
+        CosmosIdentityStore,
+        CosmosProgressStore,
+        CosmosWatermarkStore,
+    )
     from usage_ingest.adapters.credentials import Credentials
     from usage_ingest.adapters.event_hub import EventHubReader
+    from usage_ingest.adapters.event_hub_publisher import EventHubPublisher
 
     credentials = Credentials()
     clock = clock or SystemClock()
-    cosmos = connected(settings, credentials, Patience(patience_seconds))
+    cosmos = connected(settings, credentials, cosmos_patience(patience_seconds))
     connection = settings.event_hub_connection
     reader = reader or EventHubReader(
         settings.event_hub_name,
@@ -73,15 +95,24 @@ def build(
         namespace=settings.namespace,
         connection=connection.get_secret_value() if connection else credentials.default(),
     )
+    publisher = EventHubPublisher(
+        settings.event_hub_name,
+        namespace=settings.namespace,
+        connection=connection.get_secret_value() if connection else credentials.default(),
+        patience_seconds=min(patience_seconds, _PUBLISH_SECONDS),
+    )
     progress = CosmosProgressStore(cosmos)
     identity = CosmosIdentityStore(cosmos, clock, tuple(settings.privacy_hmac_keys))
 
+    ledger = CosmosLedger(cosmos, identity, settings.ledger_ttl_days, settings.rollup_tags)
+
     async def close() -> None:
+        await publisher.close()
         await cosmos.close()
         await credentials.close()
 
     ingest = Ingest(
-        ledger=CosmosLedger(cosmos, identity, settings.ledger_ttl_days, settings.rollup_tags),
+        ledger=ledger,
         dead_letters=CosmosDeadLetters(cosmos, clock, settings.dead_letter_ttl_days),
         progress=ProgressKeeper(progress, reader, clock),
         identity=identity,
@@ -95,10 +126,61 @@ def build(
         settings=settings,
         clock=clock,
         ingest=ingest,
-        reports=CosmosReportReader(cosmos),
-        progress=progress,
+        accept=Accept(publisher=publisher, clock=clock, ledger_ttl_days=settings.ledger_ttl_days),
+        reports=ReportStores(
+            reader=CosmosReportReader(cosmos),
+            progress=progress,
+            watermarks=CosmosWatermarkStore(cosmos),
+            sources=sources(settings),
+            settling_delay=settings.metrics_settling_delay,
+        ),
         reader=reader,
+        ledger=ledger,
+        identity=identity,
+        credentials=credentials,
         close=close,
+    )
+
+
+@contextlib.asynccontextmanager
+async def collecting(app: App) -> AsyncIterator[Collect]:
+    """Yield the collector of metrics over a connection of its own, closed afterwards."""
+    from usage_ingest.adapters.credentials import LocalToken
+    from usage_ingest.adapters.log_analytics import LogAnalyticsMetrics
+
+    settings, endpoint = app.settings, app.settings.metrics_endpoint
+    is_local = endpoint.startswith("http://")
+    metrics = LogAnalyticsMetrics(endpoint, LocalToken() if is_local else app.credentials.default())
+    try:
+        yield Collect(
+            ledger=app.ledger,
+            metrics=metrics,
+            watermarks=app.reports.watermarks,
+            identity=app.identity,
+            clock=app.clock,
+            sources=app.reports.sources,
+            pace=pace(settings),
+            ledger_ttl_days=settings.ledger_ttl_days,
+        )
+    finally:
+        await metrics.close()
+
+
+def sources(settings: Settings) -> tuple[Source, ...]:
+    """Return every target and profile that is collected."""
+    return tuple(
+        Source(target, profile)
+        for target in settings.metrics_targets
+        for profile in settings.metrics_profiles
+    )
+
+
+def pace(settings: Settings) -> Pace:
+    """Return how far windows reach back and stay behind."""
+    return Pace(
+        overlap=settings.metrics_overlap,
+        settling_delay=settings.metrics_settling_delay,
+        initial_lookback=settings.metrics_initial_lookback,
     )
 
 

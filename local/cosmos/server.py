@@ -105,6 +105,8 @@ class CosmosServer:
             if segments == ["_local", "faults"]:
                 return await self._local(request)
             wire.check_authorization(request.method, segments, request.headers, self.key)
+            if request.method != "GET" and segments[4:5] != ["docs"]:
+                return await self._change(request, segments)
             return await self._route(request, segments)
         except CosmosError as error:
             return _error(error)
@@ -129,7 +131,23 @@ class CosmosServer:
                 rid = self._store.container(database, name).rid
                 ranges = wire.feed("PartitionKeyRanges", rid, [wire.ONE_RANGE])
                 return _json(ranges, headers={"etag": "1"})
-        raise bad_request(f"{request.method} /{'/'.join(segments)} is not supported here.")
+        raise _unsupported(request.method, segments)
+
+    async def _change(self, request: web.Request, segments: list[str]) -> web.Response:
+        """Create or delete a database, or create a container."""
+        body = await request.read()
+        match request.method, segments:
+            case "POST", ["dbs"]:
+                name = orjson.loads(body)["id"]
+                self._store.create_database(name)
+                return _json({"id": name, "_rid": name}, HTTPStatus.CREATED)
+            case "POST", ["dbs", database, "colls"]:
+                created = self._store.create_container(database, orjson.loads(body))
+                return _json(created.properties, HTTPStatus.CREATED)
+            case "DELETE", ["dbs", database]:
+                self._store.delete_database(database)
+                return web.Response(status=HTTPStatus.NO_CONTENT)
+        raise _unsupported(request.method, segments)
 
     async def _local(self, request: web.Request) -> web.Response:
         if request.method == "DELETE":
@@ -227,6 +245,10 @@ def _json(
     body = content if isinstance(content, bytes) else orjson.dumps(content)
     extra = {"x-ms-request-charge": "1", "content-type": "application/json", **(headers or {})}
     return web.Response(status=status, body=body or None, headers=extra)
+
+
+def _unsupported(method: str, segments: list[str]) -> CosmosError:
+    return bad_request(f"{method} /{'/'.join(segments)} is not supported here.")
 
 
 def _error(error: CosmosError) -> web.Response:

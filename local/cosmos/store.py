@@ -16,9 +16,16 @@ from local.cosmos.documents import UNDEFINED, CosmosError, apply_patch, bad_requ
 MAX_ITEM_BYTES = 2 * 1024 * 1024
 MAX_ID_BYTES = 1023
 MAX_TTL = 2**31 - 1
+_INDEX_EVERYTHING = {
+    "indexingMode": "consistent",
+    "automatic": True,
+    "includedPaths": [{"path": "/*"}],
+    "excludedPaths": [{"path": '/"_etag"/?'}],
+}
 # One process at a time; survives its crash, not a power cut.
 _SCHEMA = """
 PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
+CREATE TABLE IF NOT EXISTS databases (id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS containers (
   key INTEGER PRIMARY KEY, database TEXT NOT NULL, id TEXT NOT NULL, properties TEXT NOT NULL,
   UNIQUE (database, id));
@@ -87,8 +94,39 @@ class Store:
     def provision(self, database: str, containers: Iterable[dict[str, Any]]) -> None:
         """Create what is missing and take over settings that may change."""
         with self._sql:
+            self._sql.execute("INSERT OR IGNORE INTO databases VALUES (?)", (database,))
             for wanted in containers:
                 self._provision(database, wanted)
+
+    def create_database(self, name: str) -> None:
+        """Create an empty database; raises 409."""
+        with self._sql:
+            made = self._sql.execute("INSERT OR IGNORE INTO databases VALUES (?)", (name,))
+        if not made.rowcount:
+            raise CosmosError(HTTPStatus.CONFLICT, f"The database {name} already exists.")
+
+    def create_container(self, database: str, wanted: dict[str, Any]) -> Container:
+        """Create a container as a client asks for it; raises 404 and 409."""
+        self.check_database(database)
+        name = _checked_id(wanted)
+        known = "SELECT 1 FROM containers WHERE database = ? AND id = ?"
+        if self._sql.execute(known, (database, name)).fetchone() is not None:
+            raise CosmosError(HTTPStatus.CONFLICT, f"The container {name} already exists.")
+        with self._sql:
+            self._provision(database, {"indexingPolicy": _INDEX_EVERYTHING, **wanted})
+        return self.container(database, name)
+
+    def delete_database(self, name: str) -> None:
+        """Delete a database with all that it holds; raises 404."""
+        self.check_database(name)
+        with self._sql:
+            self._sql.execute(
+                "DELETE FROM items WHERE container IN"
+                " (SELECT key FROM containers WHERE database = ?)",
+                (name,),
+            )
+            self._sql.execute("DELETE FROM containers WHERE database = ?", (name,))
+            self._sql.execute("DELETE FROM databases WHERE id = ?", (name,))
 
     def _provision(self, database: str, wanted: dict[str, Any]) -> None:
         name = wanted["id"]
@@ -109,9 +147,9 @@ class Store:
         )
 
     def check_database(self, name: str) -> None:
-        """Raise 404 if no container of the database is provisioned."""
-        select = "SELECT 1 FROM containers WHERE database = ?"
-        if self._sql.execute(select, (name,)).fetchone() is None:
+        """Raise 404 if there is no such database."""
+        select = "SELECT id FROM databases WHERE id = ?1 UNION SELECT database FROM containers"
+        if self._sql.execute(f"{select} WHERE database = ?1", (name,)).fetchone() is None:
             raise CosmosError(HTTPStatus.NOT_FOUND, f"The database {name} does not exist.", 1003)
 
     def container(self, database: str, name: str) -> Container:

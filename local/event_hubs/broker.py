@@ -28,6 +28,15 @@ class HubSpec:
     consumer_groups: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class SendFault:
+    """What becomes of events that are sent, until it is taken away; requests go on."""
+
+    condition: str | None  # the refusal in AMQP's terms; None: there is no answer
+    after: int = 0  # so many messages are taken before
+    at_attach: bool = False  # refuse a sender rather than what it sends
+
+
 class Address(NamedTuple):
     """What a link is attached to: a hub or a request node, and what of it."""
 
@@ -55,7 +64,26 @@ class Broker:
         self.hubs = dict(hubs)
         self.store = store
         self.links: set[Link] = set()
+        self.send_fault: SendFault | None = None
         self._turns = count()
+
+    def admit_sender(self) -> None:
+        """Refuse a sender, where a fault says so."""
+        fault = self.send_fault
+        if fault is not None and fault.at_attach:
+            raise AmqpError(str(fault.condition), "The sender is refused, as was asked for.")
+
+    def admit_message(self) -> bool:
+        """Return whether a message is taken and answered; refuse it where a fault says so."""
+        fault = self.send_fault
+        if fault is None or fault.at_attach:
+            return True
+        if fault.after > 0:
+            fault.after -= 1
+            return True
+        if fault.condition is not None:
+            raise AmqpError(fault.condition, "The message is refused, as was asked for.")
+        return False
 
     def partition_ids(self, hub: str) -> list[str]:
         """Return a hub's partition ids, or refuse."""

@@ -98,6 +98,7 @@ class Writer(Link):
         hub, partition_id = self.address[:2]
         if hub not in REQUEST_NODES:
             self.connection.broker.find_partition(hub, partition_id or "0")
+            self.connection.broker.admit_sender()
 
     def grant_credit(self) -> None:
         """Let the client send."""
@@ -115,6 +116,8 @@ class Writer(Link):
         first = frames[0].fields
         state = codec.described(0x24, codec.encode_list())  # accepted
         try:
+            if self.address.hub not in REQUEST_NODES and not self.connection.broker.admit_message():
+                return
             self._take(b"".join(each.payload for each in frames), first["message_format"])
         except REFUSALS as error:
             state = codec.described(0x25, codec.encode_list(refusal(error)))  # rejected

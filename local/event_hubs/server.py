@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
-from local.event_hubs.broker import Broker, HubSpec
+from local.event_hubs.broker import Broker, HubSpec, SendFault
 from local.event_hubs.connection import Connection
 from local.event_hubs.store import EventStore
 
@@ -78,6 +78,10 @@ class EventHubsServer:
         """Let a partition's sequence numbers jump forward, as after a failover."""
         self._broker.find_partition(hub, partition_id)
         self._store.skip(hub, partition_id, count)
+
+    def fail_sends(self, fault: SendFault | None) -> None:
+        """Let senders meet a fault; None takes it away."""
+        self._broker.send_fault = fault
 
     def set_clock(self, clock: Callable[[], int]) -> None:
         """Take enqueued times from `clock`, in milliseconds since 1970."""

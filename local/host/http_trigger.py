@@ -12,12 +12,14 @@ from multidict import MultiMapping
 from local.host.indexing import HttpBinding, IndexedFunction
 from local.host.invocation import Invoker, log_failure
 
+_MAX_BYTES = 100 * 1024 * 1024  # as the real host
+
 
 class HttpServer:
     """Serves every HTTP function of the app."""
 
     def __init__(self, functions: Iterable[IndexedFunction], prefix: str, invoker: Invoker) -> None:
-        self._app = web.Application()
+        self._app = web.Application(client_max_size=_MAX_BYTES)
         self._invoker = invoker
         for function in functions:
             if isinstance(function.trigger, HttpBinding):

@@ -1,67 +1,10 @@
-"""Progress and identity over the real SDK."""
+"""The keys that identifiers are hashed with, from the settings to what is stored."""
 
 import pytest
 
-from tests.builders import NOON, FakeHub, make_batch, make_event
+from tests.builders import FakeHub, make_batch, make_event
 from tests.conftest import Stack
-from usage_ingest.adapters.cosmos import Cosmos
-from usage_ingest.adapters.cosmos_state import CosmosIdentityStore, CosmosProgressStore
-from usage_ingest.errors import ConfigError, ConflictError
-from usage_ingest.events.progress import Gap, Progress, Tail
-
-
-def make_progress(**overrides: object) -> Progress:
-    fields = {
-        "namespace": "contoso",
-        "hub": "usage",
-        "partition_id": "3",
-        "stored_through": 41,
-        "mark_time": NOON,
-        "open_gaps": (Gap(3, 5, NOON, NOON, None),),
-        "lost_gaps": (Gap(0, 1, NOON),),
-        "last_enqueued": 44,
-        "last_enqueued_time": NOON,
-        "tail": Tail(41, 44, NOON, NOON),
-        "checked_at": NOON,
-    }
-    return Progress(**(fields | overrides))  # type: ignore[arg-type]  # a builder
-
-
-async def test_what_is_written_is_read_by_another_instance(stack: Stack) -> None:
-    cosmos = Cosmos(stack.cosmos.endpoint, stack.cosmos.key, "usage-ingest")
-    one, other = CosmosProgressStore(cosmos), CosmosProgressStore(cosmos)
-
-    written = await one.write(make_progress())
-    found = await other.read("contoso", "usage", "3")
-
-    assert found == written
-    assert await other.read("contoso", "usage", "4") is None
-    await cosmos.close()
-
-
-async def test_a_write_over_what_somebody_else_wrote_is_a_conflict(stack: Stack) -> None:
-    cosmos = Cosmos(stack.cosmos.endpoint, stack.cosmos.key, "usage-ingest")
-    one, other = CosmosProgressStore(cosmos), CosmosProgressStore(cosmos)
-    written = await one.write(make_progress())
-    await other.write(written)
-
-    with pytest.raises(ConflictError):
-        await one.write(written)
-    with pytest.raises(ConflictError):
-        await one.write(make_progress())
-    assert await one.write(await one.read("contoso", "usage", "3") or written)
-    await cosmos.close()
-
-
-async def test_the_first_key_is_fixed_however_the_setting_is_ordered_later(stack: Stack) -> None:
-    cosmos = Cosmos(stack.cosmos.endpoint, stack.cosmos.key, "usage-ingest")
-
-    first = await CosmosIdentityStore(cosmos, stack.clock, ("k1",)).load()
-    later = await CosmosIdentityStore(cosmos, stack.clock, ("k2", "k1")).load()
-
-    assert first.hmac_key_id("2026-11-20") == "k1"
-    assert later.hmac_key_id("2026-11-20") == "k1"
-    await cosmos.close()
+from usage_ingest.errors import ConfigError
 
 
 async def test_end_users_are_hashed_with_the_key_of_the_day(stack: Stack) -> None:

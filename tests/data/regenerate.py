@@ -1,13 +1,14 @@
-"""Keeps in files what the product makes of the payloads: `python -m tests.data.regenerate`.
+"""Keeps the payloads, and what the product makes of them: `python -m tests.data.regenerate`.
 
-Each payload `x.json`, `x.jsonl` (an event a line) or `x.txt` (a body that is no JSON) has an
-`x.expected.json`. With --check nothing is written and any difference fails: read it, and
-regenerate only where it is meant.
+Whatever an API sends is built with its vendor's own model classes (tests/data/vendors/files.py
+says what is written by hand). Each payload `x.json`, `x.jsonl` (an event a line) or `x.txt` (a
+body that is no JSON) has an `x.expected.json`. With --check nothing is written and any difference
+fails: read it, and regenerate only where it is meant.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,23 +43,36 @@ _STORES_OWN: Final = ("partitionKey", "rollup_id", "ttl")
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = HERE) -> int:
-    """Write the expected files, or compare with them; return the exit status."""
+    """Write payloads and expected files, or compare with them; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.data.regenerate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     check = parser.parse_args(arguments).check
-    made = {path: expected(path) for path in payloads(folder)}
-    wanted = {beside(path): text for path, text in made.items()}
-    wrong = [
-        path for path, text in wanted.items() if not path.exists() or path.read_bytes() != text
-    ]
+    wrong = _settle(made_by_classes(folder), folder, check=check)
+    wanted = {beside(path): expected(path) for path in payloads(folder)}
+    wrong |= _settle(wanted, folder, check=check)
     stray = [path for path in folder.glob(f"*/*{EXPECTED}") if path not in wanted]
-    for path in wrong:
-        print(f"{path.relative_to(folder)}: {'differs' if check else 'written'}")  # noqa: T201
-        if not check:
-            path.write_bytes(wanted[path])
     for path in stray:
         print(f"{path.relative_to(folder)}: has no payload")  # noqa: T201
     return int(bool(stray or (check and wrong)))
+
+
+def made_by_classes(folder: Path = HERE) -> dict[Path, bytes]:
+    """Return the payloads that the vendors' classes make."""
+    from tests.data.vendors.files import files  # noqa: PLC0415 - the SDKs take seconds
+
+    return {folder / path: content for path, content in files().items()}
+
+
+def _settle(wanted: Mapping[Path, bytes], folder: Path, *, check: bool) -> set[Path]:
+    """Tell which files are not as wanted, and write them unless this is a check."""
+    wrong = {
+        path for path, text in wanted.items() if not path.exists() or path.read_bytes() != text
+    }
+    for path in sorted(wrong):
+        print(f"{path.relative_to(folder)}: {'differs' if check else 'written'}")  # noqa: T201
+        if not check:
+            path.write_bytes(wanted[path])
+    return wrong
 
 
 def payloads(folder: Path = HERE) -> list[Path]:

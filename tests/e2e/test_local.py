@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -17,49 +15,25 @@ import pytest
 
 from local.environment import Ports, free_ports
 from tests.builders import make_event
+from tests.e2e.commands import get, read_until, run, start
+from tests.gateways import make_chargeback_event
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "local",
-        *arguments,
-        cwd=ROOT,
-        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+pytestmark = pytest.mark.stand_in
 
 
-async def run(*arguments: str, **environment: str) -> tuple[int, str]:
-    process = await start(*arguments, **environment)
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode()
-
-
-async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
-    read = ""
-    while text not in read:
-        assert process.stdout is not None
-        line = await process.stdout.readline()
-        assert line, f"ended before it said {text!r}:\n{read}"
-        read += line.decode()
-    return read
-
-
-def get(ports: Ports, path: str) -> dict[str, Any]:
-    url = f"http://127.0.0.1:{ports.http}/api/v1/{path}"
-    with urllib.request.urlopen(url) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
+def post(ports: Ports, content: bytes) -> tuple[int, dict[str, Any]]:
+    url = f"http://127.0.0.1:{ports.http}/api/v1/events"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, content)) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.load(refused)
 
 
 async def until_requests(ports: Ports, at_least: int) -> dict[str, Any]:
     while True:
-        summary = await asyncio.to_thread(get, ports, "usage/summary?group_by=subscription")
+        summary = await asyncio.to_thread(get, ports.http, "usage/summary?group_by=subscription")
         if summary["totals"]["requests"] >= at_least:
             return summary
         await asyncio.sleep(0.2)
@@ -72,6 +46,7 @@ async def up(tmp_path: Path) -> AsyncIterator[tuple[Ports, asyncio.subprocess.Pr
         *("up", "--data", str(tmp_path / "files"), "--no-demo"),
         *("--event-hubs-port", str(ports.event_hubs)),
         *("--cosmos-port", str(ports.cosmos), "--http-port", str(ports.http)),
+        *("--log-analytics-port", str(ports.log_analytics)),
     ]
     process = await start(*arguments)
     await read_until(process, "Ctrl-C stops everything")
@@ -110,6 +85,39 @@ async def test_what_is_sent_is_summed_and_survives_a_restart(
     again.send_signal(signal.SIGTERM)
     await again.communicate()
     assert summary["totals"]["requests"] == 5
+
+
+async def test_events_that_are_posted_twice_are_summed_once(
+    up: tuple[Ports, asyncio.subprocess.Process, list[str]],
+) -> None:
+    ports, _, _ = up
+    created = int(datetime.now(UTC).timestamp())
+    body = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": created,
+        "model": "gpt-4o-2024-11-20",
+        "usage": {"prompt_tokens": 30, "completion_tokens": 5, "total_tokens": 35},
+    }
+    events = [
+        make_event(event_time=datetime.now(UTC).isoformat()),
+        make_chargeback_event(subscriptionId="hr-copilot", responseBody=body),
+    ]
+    written = json.dumps(events).encode()
+
+    first = await asyncio.to_thread(post, ports, written)
+    again = await asyncio.to_thread(post, ports, written)
+    refused = await asyncio.to_thread(post, ports, b'[{"a": 1}]')
+    large = await asyncio.to_thread(post, ports, b" " * 1_100_000)
+    later = [make_event(event_time=datetime.now(UTC).isoformat()) for _ in range(20)]
+    last = await asyncio.to_thread(post, ports, json.dumps({"records": later}).encode())
+    summary = await until_requests(ports, 22)
+
+    assert (first, again) == ((202, {"accepted": 2}), (202, {"accepted": 2}))
+    assert (refused[0], refused[1]["errors"][0]["reason"]) == (400, "unknown_shape")
+    assert (large[0], last) == (413, (202, {"accepted": 20}))
+    assert summary["totals"]["requests"] == 22
+    assert summary["totals"]["input_tokens"] == 21 * 100 + 30
 
 
 async def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:

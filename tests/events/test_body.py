@@ -269,12 +269,17 @@ def test_any_text_is_read(written: str, before: str) -> None:
     assert isinstance(read_body(before + written), Body)
 
 
-@pytest.mark.parametrize(
-    "apart",
-    [{"svg_usage": {"input_tokens": 3}}, {"tool_usage": {"image_gen": {"input_tokens": 3}}}],
-)
-def test_usage_of_a_second_model_is_told_of(apart: dict[str, Any]) -> None:
-    body = read_body(json.dumps({"object": "response", "usage": {"input_tokens": 5}} | apart))
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_a_responses_tools_used_is_put_inside_its_usage(streamed: bool) -> None:
+    usage, tools = {"input_tokens": 5}, {"web_search": {"num_requests": 2}}
+    event = response("response.completed", usage, tool_usage=tools)
 
-    assert body.usage_apart
-    assert body.usage == {"input_tokens": 5}
+    found = read_body(event if streamed else event.partition("data: ")[2])
+
+    assert found.usage == {"input_tokens": 5, "tool_usage": tools}
+
+
+def test_what_tools_used_is_no_usage_where_the_model_reported_none() -> None:
+    tools = {"web_search": {"num_requests": 2}}
+
+    assert read_body(response("response.failed", None, tool_usage=tools)).usage is None

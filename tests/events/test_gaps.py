@@ -36,7 +36,7 @@ async def deliver(app: App, hub: FakeHub, first: int, last: int, partition_id: s
 
 
 async def progress_of(app: App, partition_id: str = "0") -> Progress:
-    found = [each for each in await app.progress.all() if not each.archived]
+    found = [each for each in await app.reports.progress.all() if not each.archived]
     return next(each for each in found if each.partition_id == partition_id)
 
 
@@ -164,7 +164,7 @@ async def test_a_hub_recreated_under_the_same_name_is_noticed_by_its_end(
     await close_gaps(app.ingest, RETENTION_DAYS)
 
     assert (await progress_of(app)).generation == 2
-    assert [each.generation for each in await app.progress.all() if each.archived] == [1]
+    assert [each.generation for each in await app.reports.progress.all() if each.archived] == [1]
     assert await requests(stack) == 13
 
 
@@ -362,7 +362,7 @@ async def test_a_summary_of_days_before_the_first_batch_is_not_called_complete(
 
     await deliver(app, hub, 6, 9)
     await close_gaps_without_reading(app)
-    summary = await summarise(query, app.reports, app.progress, NOON)
+    summary = await summarise(query, app.reports, NOON)
 
     assert summary["completeness"]["complete"] is False
     assert "open_gaps" in summary["completeness"]["incomplete_because"]
@@ -416,7 +416,7 @@ async def test_a_stale_instance_does_not_overwrite_what_was_archived(
 
     await deliver(stale, hub, 1, 2)
 
-    (archived,) = [each for each in await app.progress.all() if each.archived]
+    (archived,) = [each for each in await app.reports.progress.all() if each.archived]
     assert [(gap.first, gap.last) for gap in archived.lost_gaps] == [(3, 6)]
     assert (await progress_of(app)).generation == 2
 
@@ -435,7 +435,7 @@ async def test_a_partition_that_was_never_looked_at_makes_no_total_complete(
 
     with pytest.raises(TransientError):
         await close_gaps(app.ingest, RETENTION_DAYS)
-    summary = await summarise(query, app.reports, app.progress, NOON)
+    summary = await summarise(query, app.reports, NOON)
 
     assert "progress_unknown" in summary["completeness"]["incomplete_because"]
 
@@ -450,6 +450,6 @@ async def test_a_recreated_hub_is_told_of_in_the_days_that_it_may_lack(
     await close_gaps(app.ingest, RETENTION_DAYS)
 
     day = {"start_date": "2026-11-20", "end_date": "2026-11-20"}
-    summary = await summarise(parse_query(day, NOON.date(), ()), app.reports, app.progress, NOON)
+    summary = await summarise(parse_query(day, NOON.date(), ()), app.reports, NOON)
 
     assert "hub_recreated" in summary["completeness"]["incomplete_because"]

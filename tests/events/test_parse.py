@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from tests.builders import NOON, body, make_ai_hub_event, make_event, make_usage
 from tests.data.regenerate import payloads
-from tests.gateways import make_fabric_event, make_monitoring_event, make_toolkit_event
+from tests.gateways import (
+    make_chargeback_event,
+    make_fabric_event,
+    make_monitoring_event,
+    make_token_chargeback_event,
+    make_toolkit_event,
+)
 from tests.sightings import (
     HASHING,
     KEYS,
@@ -41,6 +47,8 @@ REAL_EVENTS: list[dict[str, Any]] = [
     make_fabric_event(),
     make_toolkit_event(),
     make_monitoring_event(),
+    make_chargeback_event(),
+    make_token_chargeback_event(),
 ]
 REAL_BODIES = [path.read_bytes() for path in payloads() if path.suffix in {".json", ".txt"}]
 
@@ -57,6 +65,10 @@ REFUSED: dict[str, tuple[Reason, object]] = {
     "text": ("not_an_object", "an event"),
     "null": ("not_an_object", None),
     "array-in-an-array": ("not_an_object", [[make_event()]]),
+    "pasted-key": (
+        "repeated_key",
+        b'{"subscriptionId":"","requestBody":1,"responseBody":2,"deploymentId":3,"requestBody":4}',
+    ),
     "65-levels": ("nested_too_deep", b'{"a":' * 64 + b"{}" + b"}" * 64),
     "200,000-levels": ("nested_too_deep", b"[" * 200_000),
     "unknown-keys": ("unknown_shape", {"Prompt": "x", "Response": "y"}),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.gateways import (
+    make_chargeback_event,
     make_chat_body,
     make_fabric_event,
     make_monitoring_event,
@@ -72,6 +73,17 @@ def other_events(draw: st.DrawFn) -> dict[str, Any]:
     return make_toolkit_event(Prompt=draw(contents), AppSubscriptionKey=draw(texts))
 
 
+@st.composite
+def chargeback_events(draw: st.DrawFn) -> dict[str, Any]:
+    request, response = {"model": "gpt-4o"} | draw(asked), make_chat_body(**draw(told))
+    as_text = draw(st.booleans())
+    return make_chargeback_event(
+        requestBody=draw(st.sampled_from([request, json.dumps(request), PLANTED])),
+        responseBody=json.dumps(response) if as_text else response,
+        **draw(st.sampled_from([{}, {"prompt": PLANTED}, {"requestId": "a-1"}])),
+    )
+
+
 def everything_told(event: Mapping[str, Any]) -> str:
     """Return all that parsing hands on, with and without a key to hash with."""
     found = ""
@@ -84,7 +96,7 @@ def everything_told(event: Mapping[str, Any]) -> str:
     return found
 
 
-@given(fabric_events() | other_events(), damage)
+@given(fabric_events() | other_events() | chargeback_events(), damage)
 def test_a_planted_secret_is_in_no_record_and_no_dead_letter(
     event: dict[str, Any], changes: dict[str, Any]
 ) -> None:

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from tests.builders import make_ai_hub_event, make_event
 from tests.data.regenerate import EXPECTED, HERE
-from tests.gateways import make_fabric_event, make_monitoring_event, make_toolkit_event
+from tests.gateways import (
+    make_chargeback_event,
+    make_fabric_event,
+    make_monitoring_event,
+    make_token_chargeback_event,
+    make_toolkit_event,
+)
 from tests.sightings import any_text, json_values
 from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.call import Call
@@ -370,6 +376,8 @@ REAL_EVENTS: list[dict[str, Any]] = [
     make_fabric_event(),
     make_toolkit_event(),
     make_monitoring_event(),
+    make_chargeback_event(),
+    make_token_chargeback_event(),
 ]
 
 

@@ -12,6 +12,7 @@ import orjson
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import ServiceRequestError
+from azure.cosmos import PartitionKey
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import (
     CosmosAccessConditionFailedError,
@@ -112,16 +113,33 @@ async def test_databases_and_containers_are_read_as_provisioned(server: CosmosSe
         assert {key: properties[key] for key in CONTAINERS[0]} == CONTAINERS[0]
 
 
-async def test_what_is_not_provisioned_is_not_found_and_cannot_be_created(
-    server: CosmosServer,
-) -> None:
+async def test_what_is_not_provisioned_is_not_found(server: CosmosServer) -> None:
     async with CosmosClient(server.endpoint, server.key) as client:
         with pytest.raises(CosmosResourceNotFoundError):
             await client.get_database_client("other").read()
         with pytest.raises(CosmosResourceNotFoundError):
             await client.get_database_client("usage-ingest").get_container_client("x").read()
-        status, _ = await status_of(client.create_database_if_not_exists("other"))
-        assert status == 400
+
+
+async def test_databases_and_containers_are_created_once_and_deleted_with_all_they_hold(
+    server: CosmosServer,
+) -> None:
+    key = PartitionKey("/partitionKey")
+    async with CosmosClient(server.endpoint, server.key) as client:
+        database = await client.create_database("other")
+        usage = await database.create_container("usage", key, default_ttl=-1)
+        await fill(usage, doc("a"))
+
+        assert (await status_of(client.create_database("other")))[0] == 409
+        assert (await status_of(database.create_container("usage", key)))[0] == 409
+        assert await rows(usage, "SELECT VALUE c.id FROM c") == ["a"]
+        assert (await usage.read())["indexingPolicy"]["includedPaths"] == [{"path": "/*"}]
+
+        await client.delete_database("other")
+        assert (await status_of(database.create_container("usage", key)))[0] == 404
+        again = await client.create_database_if_not_exists("other")
+        made = await again.create_container_if_not_exists("usage", key)
+        assert await rows(made, "SELECT VALUE c.id FROM c") == []
 
 
 async def test_a_path_that_is_not_served_is_refused_by_name(server: CosmosServer) -> None:

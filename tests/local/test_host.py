@@ -596,6 +596,11 @@ class TestHttpTrigger:
         assert (answer.status, answer.body) == (202, b"\xff\x00")
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
+    async def test_body_above_a_megabyte_reaches_the_function(self, ask: Any) -> None:
+        """The real host takes 100 MB: how much is too much is the app's to say."""
+        answer = await ask("POST", "/api/v1/events", data=b"x" * 1_500_000)
+        assert (answer.status, len(answer.body)) == (202, 1_500_000)
+
     async def test_no_methods_means_all(self, ask: Any) -> None:
         answer = await ask("DELETE", "/api/v1/reports/latest")
         assert (answer.status, answer.body.decode()) == (200, "DELETE \N{EURO SIGN}")

@@ -1,16 +1,12 @@
 """The connection to Cosmos DB: containers, patience with a busy store, refusals in clear words."""
 
 import asyncio
-import random
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 from urllib.request import getproxies
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import (
-    AzureError,
     ClientAuthenticationError,
     HttpResponseError,
     ServiceRequestError,
@@ -20,6 +16,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosClientTimeoutError
 
+from usage_ingest.adapters.patience import Patience, Sleep, brief
 from usage_ingest.errors import ConfigError, TransientError
 
 USAGE: Final = "usage"
@@ -37,53 +34,32 @@ _FORBIDDEN: Final = frozenset({401, 403})
 _WRITE_REGION_MOVED: Final = 3
 _OWNER_MISSING: Final = 1003
 _PARTITION_FULL: Final = 1014
-_FIRST_WAIT: Final = 0.05
-_LONGEST_WAIT: Final = 5.0
 
-T = TypeVar("T")
 Operation = tuple[str, tuple[Any, ...]] | tuple[str, tuple[Any, ...], dict[str, Any]]
 Refusal = tuple[int | None, int]
 """The operation of a batch that failed (None: the batch as a whole is refused), its status."""
-Sleep = Callable[[float], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a busy store is waited for, in seconds, before the host is asked to retry."""
+def cosmos_patience(limit_seconds: float = 60.0, sleep: Sleep = asyncio.sleep) -> Patience:
+    """Return how long a busy store is waited for."""
+    return Patience("Cosmos DB", _wait_told, limit_seconds, sleep)
 
-    limit_seconds: float = 60.0
-    sleep: Sleep = asyncio.sleep
 
-    async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Make a request, again while the store is busy, as it says or with growing waits.
+def _wait_told(error: Exception) -> float:
+    """Return how many seconds the store asks to wait.
 
-        Args:
-            attempt: Makes the request anew: the SDK changes what it is given.
-
-        Raises:
-            TransientError: The store stayed busy or out of reach.
-            ConfigError: The store refuses this identity, or a container is missing.
-            HttpResponseError: Any other answer, as the SDK raises it.
-        """
-        end, wait = time.monotonic() + self.limit_seconds, _FIRST_WAIT
-        while True:
-            try:
-                return await attempt()
-            except (AzureError, OSError) as error:
-                _raise_refusal(error)
-                pause = max(_wait_told(error), wait * (1 + random.random()))
-                if time.monotonic() + pause > end:
-                    raise TransientError(
-                        f"Cosmos DB is busy or out of reach: {_brief(error)}"
-                    ) from error
-            await self.sleep(pause)
-            wait = min(wait * 2, _LONGEST_WAIT)
+    Raises:
+        TransientError: Waiting now does not help, but later may.
+        ConfigError: The store refuses this identity, or a container is missing.
+        Exception: The SDK's error itself, which no waiting can mend.
+    """
+    _raise_refusal(error)
+    return _seconds_told(error)
 
 
 def _raise_refusal(error: Exception) -> None:
-    """Raise what no waiting can mend: the SDK's error itself, or a ConfigError."""
     if isinstance(error, ClientAuthenticationError):
-        raise ConfigError(f"No token for Cosmos DB: {_brief(error)}") from error
+        raise ConfigError(f"No token for Cosmos DB: {brief(error)}") from error
     if isinstance(
         error, ServiceRequestError | ServiceResponseError | CosmosClientTimeoutError | OSError
     ):
@@ -110,20 +86,14 @@ def _raise_refusal(error: Exception) -> None:
     raise error
 
 
-def _wait_told(error: Exception) -> float:
-    """Return the seconds that the store asks to wait, from its header or a batch's operation."""
+def _seconds_told(error: Exception) -> float:
+    """Read the seconds from the header, or from a batch's operation."""
     headers = getattr(error, "headers", None) or {}
     waits = [headers.get("x-ms-retry-after-ms")]
     if isinstance(error, CosmosBatchOperationError):
         responses = error.operation_responses or []
         waits += [each.get("retryAfterMilliseconds") for each in responses]
     return max((float(each) / 1000 for each in waits if each is not None), default=0.0)
-
-
-def _brief(error: Exception) -> str:
-    status = getattr(error, "status_code", None)
-    first = str(error).splitlines()[0][:200] if str(error) else ""
-    return f"{type(error).__name__}{f' {status}' if status else ''}: {first}"
 
 
 class Cosmos:
@@ -149,7 +119,7 @@ class Cosmos:
             transport=AioHttpTransport(use_env_settings=bool(getproxies())),
         )
         self._database = self._client.get_database_client(database)
-        self.patience = patience or Patience()
+        self.patience = patience or cosmos_patience()
 
     def container(self, name: str) -> ContainerProxy:
         """Return a container; nothing is asked of the service."""

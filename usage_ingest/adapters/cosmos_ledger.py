@@ -63,7 +63,12 @@ class CosmosLedger:
         )
         _raise_first([each for each in results if isinstance(each, BaseException)])
         return StoreOutcome(
-            tally.stored, tally.repeated, tally.completed, tally.conflicts, tally.too_large
+            tally.stored,
+            tally.repeated,
+            tally.completed,
+            tally.conflicts,
+            tally.too_large,
+            tally.shrank,
         )
 
     async def _write(

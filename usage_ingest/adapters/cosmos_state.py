@@ -1,11 +1,12 @@
-"""Progress and identity over the `state` container."""
+"""Progress, watermarks and identity over the `state` container."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from azure.core import MatchConditions
+from azure.cosmos.aio import ContainerProxy
 from azure.cosmos.exceptions import (
     CosmosAccessConditionFailedError,
     CosmosResourceExistsError,
@@ -13,18 +14,24 @@ from azure.cosmos.exceptions import (
 )
 
 from usage_ingest.adapters.cosmos import STATE, Cosmos
+from usage_ingest.adapters.patience import Patience
 from usage_ingest.errors import ConflictError, TransientError
 from usage_ingest.events.progress import Progress
 from usage_ingest.identity import BEGINNING, NOTICE_DAYS, DatedValue, Identity
+from usage_ingest.metrics.watermark import Source, Watermark
 from usage_ingest.ports import Clock
 from usage_ingest.state_document import (
     IDENTITY_TYPE,
     PROGRESS_TYPE,
+    WATERMARK_TYPE,
     identity_document,
     identity_of,
     progress_document,
     progress_id,
     progress_of,
+    watermark_document,
+    watermark_id,
+    watermark_of,
 )
 
 _REREAD_SECONDS: Final = 3_600.0
@@ -61,27 +68,13 @@ class CosmosProgressStore:
         """Create or replace, guarded by the ETag; see ports.ProgressStore."""
         document = progress_document(progress)
         document_id = document["id"]
-
-        async def request() -> Progress:
-            if progress.etag is None:
-                return progress_of(await self._container.create_item(document))
-            replaced = await self._container.replace_item(
-                document_id,
-                document,
-                etag=progress.etag,
-                match_condition=MatchConditions.IfNotModified,
-            )
-            return progress_of(replaced)
-
         try:
-            written = await self._patience.call(request)
-        except (
-            CosmosResourceExistsError,
-            CosmosAccessConditionFailedError,
-            CosmosResourceNotFoundError,
-        ) as error:
+            written = progress_of(
+                await _write_guarded(self._container, self._patience, document, progress.etag)
+            )
+        except ConflictError:
             self._kept.pop(document_id, None)
-            raise ConflictError(f"progress of {progress.partition_id}") from error
+            raise
         self._kept[document_id] = written
         return written
 
@@ -98,6 +91,63 @@ class CosmosProgressStore:
             return [progress_of(row) async for row in rows]
 
         return await self._patience.call(request)
+
+
+class CosmosWatermarkStore:
+    """Implements metrics.ports.WatermarkStore; it keeps nothing: a run sees what another wrote."""
+
+    def __init__(self, cosmos: Cosmos) -> None:
+        """Use the given connection; nothing is asked of the service."""
+        self._container = cosmos.container(STATE)
+        self._patience = cosmos.patience
+
+    async def read(self, source: Source) -> Watermark | None:
+        """Return the mark, or None; see metrics.ports.WatermarkStore."""
+        document_id = watermark_id(source)
+        try:
+            document = await self._patience.call(
+                lambda: self._container.read_item(document_id, partition_key=WATERMARK_TYPE)
+            )
+        except CosmosResourceNotFoundError:
+            return None
+        return watermark_of(document)
+
+    async def write(self, mark: Watermark) -> Watermark:
+        """Create or replace, guarded by the ETag; see metrics.ports.WatermarkStore."""
+        document = watermark_document(mark)
+        written = await _write_guarded(self._container, self._patience, document, mark.etag)
+        return watermark_of(written)
+
+    async def all(self) -> list[Watermark]:
+        """Return the marks of all sources, as the store has them now."""
+
+        async def request() -> list[Watermark]:
+            rows = self._container.query_items(_OF_TYPE, partition_key=WATERMARK_TYPE)
+            return [watermark_of(row) async for row in rows]
+
+        return await self._patience.call(request)
+
+
+async def _write_guarded(
+    container: ContainerProxy, patience: Patience, document: dict[str, Any], etag: str | None
+) -> Mapping[str, Any]:
+    """Create a document, or replace the one that has this ETag; raises ConflictError."""
+
+    async def request() -> Mapping[str, Any]:
+        if etag is None:
+            return await container.create_item(document)
+        return await container.replace_item(
+            document["id"], document, etag=etag, match_condition=MatchConditions.IfNotModified
+        )
+
+    try:
+        return await patience.call(request)
+    except (
+        CosmosResourceExistsError,
+        CosmosAccessConditionFailedError,
+        CosmosResourceNotFoundError,
+    ) as error:
+        raise ConflictError(f"{document['type']} {document['id']}") from error
 
 
 class CosmosIdentityStore:
@@ -124,6 +174,12 @@ class CosmosIdentityStore:
             self._kept, self._read_at = identity, time.monotonic()
         return self._kept
 
+    async def record(self, name: str, value: str) -> Identity:
+        """Record a value that holds from the beginning; see ports.IdentityStore."""
+        await self._create(name, DatedValue(BEGINNING, value))
+        self._kept = None
+        return await self.load()
+
     async def _read(self) -> Identity:
         async def request() -> Identity:
             rows = self._container.query_items(_OF_TYPE, partition_key=IDENTITY_TYPE)
@@ -141,7 +197,10 @@ class CosmosIdentityStore:
         if await self._something_is_stored():
             today = self._clock.now().date()
             from_day = (today + timedelta(days=NOTICE_DAYS)).isoformat()
-        document = identity_document("hmac_key", [DatedValue(from_day, key_id)])
+        await self._create("hmac_key", DatedValue(from_day, key_id))
+
+    async def _create(self, name: str, value: DatedValue) -> None:
+        document = identity_document(name, [value])
         try:
             await self._patience.call(lambda: self._container.create_item(document))
         except CosmosResourceExistsError:

@@ -4,7 +4,7 @@ A 409 or 412 on a ledger document is looked up and decided anew, at most three t
 that is there, or is not, is patched or created instead; what the store refuses is set aside.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,13 +16,15 @@ from usage_ingest.adapters.cosmos import (
     NOT_FOUND,
     PRECONDITION,
     REFUSED_ITEM,
-    Patience,
     Refusal,
     try_batch,
 )
 from usage_ingest.adapters.ledger_batch import MAX_OPERATIONS, Entry, Place, Plan, planned
+from usage_ingest.adapters.patience import Patience
 from usage_ingest.adapters.rollup_keys import RollupKeys
+from usage_ingest.document import from_document
 from usage_ingest.errors import TransientError
+from usage_ingest.metrics.reading import later_reading
 from usage_ingest.record import Repeat, UsageRecord, repeat
 
 MAX_ROUNDS: Final = 3
@@ -39,6 +41,7 @@ class Tally:
     completed: int = 0
     conflicts: list[UsageRecord] = field(default_factory=list)
     too_large: list[UsageRecord] = field(default_factory=list)
+    shrank: list[UsageRecord] = field(default_factory=list)
 
 
 class LedgerWriter:
@@ -66,8 +69,18 @@ class LedgerWriter:
             TransientError: The store is busy, or others keep writing first.
             ConfigError: The store refuses this deployment.
         """
-        for plan in planned((Entry(record) for record in records), self._place):
+        entries: Iterable[Entry] = (Entry(record) for record in records)
+        if any(record.metric for record in records):
+            entries = await self._looked_up(list(entries))
+        for plan in planned(entries, self._place):
             await self._commit(plan)
+
+    async def _looked_up(self, entries: list[Entry]) -> list[Entry]:
+        """Decide before the first attempt: most bins that are read again are stored already."""
+        decided: list[Entry] = []
+        for at in range(0, len(entries), MAX_OPERATIONS):
+            decided += await self._decided_anew(entries[at : at + MAX_OPERATIONS])
+        return decided
 
     async def _commit(self, plan: Plan) -> None:
         rounds = switches = 0
@@ -140,7 +153,7 @@ class LedgerWriter:
             raise TransientError(f"rollup {rollup}: {kind} is answered with {status}")
         await self._keys.refresh(self._place.cosmos_partition_key)
         if kind == "patch":
-            if plan.gains[rollup].counters.get("requests", 0) < 0:
+            if any(each.replaces and each.replaces["rollup_id"] == rollup for each in plan.entries):
                 telemetry.alarm("rollup_refused", id=rollup, text="deleted: rebuild the day")
             self._place.keys.discard(rollup)
             self._place.absent.add(rollup)
@@ -157,6 +170,9 @@ class LedgerWriter:
             if document is None:
                 left.append(Entry(entry.record))
                 continue
+            if entry.record.metric is not None:
+                left += self._later_reading(entry.record, document)
+                continue
             match repeat(document["payload_hash"], entry.record.usage.payload_hash()):
                 case Repeat.REPEATED:
                     self._tally.repeated += 1
@@ -165,6 +181,16 @@ class LedgerWriter:
                 case Repeat.CONFLICTS:
                     self._tally.conflicts.append(entry.record)
         return left
+
+    def _later_reading(self, read: UsageRecord, document: dict[str, Any]) -> list[Entry]:
+        """Return what a bin that was read again changes: one entry, or none."""
+        changed, shrank = later_reading(from_document(document), read)
+        if shrank:
+            self._tally.shrank.append(read)
+        if changed is None:
+            self._tally.repeated += 1
+            return []
+        return [Entry(changed, document)]
 
     async def _stored(self, entries: list[Entry]) -> dict[str, dict[str, Any]]:
         wanted = [(entry.record.record_id, self._place.cosmos_partition_key) for entry in entries]

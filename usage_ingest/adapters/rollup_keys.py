@@ -5,7 +5,7 @@ from typing import Final
 
 from azure.cosmos.aio import ContainerProxy
 
-from usage_ingest.adapters.cosmos import Patience
+from usage_ingest.adapters.patience import Patience
 from usage_ingest.rollup import MAX_KEYS, RollupKey, rollup_id
 
 _PARTITIONS_KEPT: Final = 5_000

@@ -17,6 +17,7 @@ _DATA: Final = "data:"
 _NAMES: Final = ("id", "model", "object", "service_tier", "created", "created_at", "background")
 _GEMINI: Final = "usageMetadata"
 _GEMINI_NAMES: Final = (("id", "responseId"), ("model", "modelVersion"))
+_TOOLS: Final = "tool_usage"
 _MESSAGE: Final = "message"
 _IMAGE_KEYS: Final = frozenset({"b64_json", "url"})
 _IMAGE_EVENTS: Final = ("image_generation.completed", "image_edit.completed")
@@ -49,14 +50,20 @@ def read_body(written: str) -> Body:
     if written.startswith((_DATA, "event:", "id:", "retry:", ":")):
         return _read_stream(_parsed(text) for text in _payloads(written) if not _is_end(text))
     parsed = _parsed(written)
+    if parsed is None and written.startswith(("{", "[")):
+        return Body(cut=True)
+    return read_parsed(parsed)
+
+
+def read_parsed(parsed: object) -> Body:
+    """Read a body, or one event of a stream, that is parsed JSON already."""
     if isinstance(parsed, list) and any(nested(each, _GEMINI) for each in _objects(parsed)):
         return _read_stream(parsed)  # Gemini streams an array where SSE was not asked for
-    if not isinstance(parsed, dict):
-        return Body(cut=parsed is None and written.startswith(("{", "[")))
+    if not isinstance(parsed, Mapping):
+        return Body()
     response = _response(parsed)
     found = _body(_names(response), _usage(response))
-    apart = nested(parsed, "svg_usage") or nested(parsed, "tool_usage", "image_gen")
-    return replace(found, images=_images(parsed), usage_apart=bool(apart))
+    return replace(found, images=_images(parsed), usage_apart=bool(nested(parsed, "svg_usage")))
 
 
 @dataclass(slots=True)
@@ -140,10 +147,15 @@ def _response(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _usage(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the usage; Bedrock's stream has it under the `metadata` that others fill freely."""
+    """Return the usage, with what a response's tools used put inside.
+
+    Bedrock's stream has it under the `metadata` that others fill freely.
+    """
     found = nested(body, "usage") or nested(body, _GEMINI)
     if not found and "id" not in body:
         found = nested(body, "metadata", "usage")
+    if found and (tools := nested(body, _TOOLS)):
+        found = {**found, _TOOLS: tools}
     return found or None
 
 

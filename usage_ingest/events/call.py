@@ -20,6 +20,7 @@ class Call:
     `item` tells the usages of one gateway request apart, where it carries several. `caller_key`
     is a secret: its keyed hash stands for a subscription that the event does not name. `images`
     is how many the body holds. `usage_apart` says that it holds usage of a second model too.
+    `pasted` says that the gateway pasted a caller's text into the event's JSON.
     """
 
     shape: str
@@ -39,3 +40,4 @@ class Call:
     caller_key: str | None = field(default=None, repr=False)
     images: int | None = None
     usage_apart: bool = False
+    pasted: bool = False

@@ -3,6 +3,7 @@
 A body is one object, an array of them, or Azure Monitor's `{"records": [...]}`.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ MAX_DEPTH: Final = 64
 MAX_ELEMENTS: Final = 2_000
 """More elements than records could fit into the largest event (1 MB) are no usage events."""
 _BOM: Final = b"\xef\xbb\xbf"
+_NOT_ITS_KEYS: Final = frozenset({"schema", "requestBody"})
+"""Keys of events. A caller could paste `records` into the second's: see shapes/chargeback.py."""
 _OPEN: Final = {"{": "}", "[": "]"}
 _STRUCTURE: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|[{}\[\]]', re.DOTALL)
 """A string, whole or cut at the end, or a bracket outside of one."""
@@ -30,13 +33,42 @@ def elements(body: bytes) -> list[Any]:
     body = body.removeprefix(_BOM)
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise InvalidEventError("nested_too_deep", "", f"deeper than {MAX_DEPTH} levels")
-    parsed = _parsed(body)
-    if isinstance(parsed, dict) and isinstance(parsed.get("records"), list):
-        parsed = parsed["records"] if "schema" not in parsed else parsed
+    parsed = _unwrapped(_parsed(body))
     if not isinstance(parsed, list):
         return [parsed]
     if len(parsed) > MAX_ELEMENTS:
         raise InvalidEventError("too_large", "", f"more than {MAX_ELEMENTS} elements")
+    return parsed
+
+
+@functools.lru_cache(maxsize=2)  # asked for each element of one body
+def repeating(body: bytes) -> tuple[bool, ...]:
+    """Return of each element of a body that can be read whether a key of its own stands twice.
+
+    The keys of its inner objects are not looked at.
+    """
+    parsed = json.loads(
+        body.removeprefix(_BOM),
+        object_pairs_hook=_Object,
+        parse_int=len,  # no value is looked at, and int() refuses very long ones
+    )
+    found = _unwrapped(parsed)
+    each_one = found if isinstance(found, list) else [found]
+    return tuple(isinstance(each, _Object) and each.repeats for each in each_one)
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that knows whether a key of it was repeated."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeats = len(self) < len(pairs)
+
+
+def _unwrapped(parsed: Any) -> Any:  # noqa: ANN401 - JSON is of any type
+    """Return the elements of Azure Monitor's envelope; an event may have such a key itself."""
+    if isinstance(parsed, dict) and isinstance(parsed.get("records"), list):
+        return parsed if parsed.keys() & _NOT_ITS_KEYS else parsed["records"]
     return parsed
 
 

@@ -4,12 +4,12 @@ An element that cannot be read is a dead letter and the others go on; so is one 
 code fails on, as `internal_error`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from usage_ingest.errors import ConfigError, InvalidEventError
 from usage_ingest.events.dead_letter import SINGLE_LIMIT, DeadLetter, Reason, letter_id
-from usage_ingest.events.envelope import elements
+from usage_ingest.events.envelope import elements, repeating
 from usage_ingest.events.shapes import read_element
 from usage_ingest.events.skeleton import skeleton
 from usage_ingest.events.to_record import Rules, Sighting, to_record
@@ -39,6 +39,20 @@ def parse_event(
         return [dead_letter(error, seen, None, rules)]
     except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch
         return [dead_letter(_defect(error), seen, None, rules)]
+    return parse_elements(found, seen, rules, read)
+
+
+def parse_elements(
+    found: Sequence[object],
+    seen: Sighting,
+    rules: Rules,
+    read: Callable[[object, Sighting, Rules], UsageRecord] | None = None,
+) -> list[Parsed]:
+    """Parse the elements of an event's body: one record or dead letter for each, in order.
+
+    Raises:
+        ConfigError: The deployment is wrong: that is no fault of the event's.
+    """
     one, wrong = read or _read, 0
     parsed: list[Parsed] = []
     for index, element in enumerate(found):
@@ -53,7 +67,10 @@ def parse_event(
 
 
 def _read(element: object, seen: Sighting, rules: Rules) -> UsageRecord:
-    return to_record(read_element(element), seen, rules)
+    call = read_element(element)
+    if call.pasted and repeating(seen.body)[seen.element]:
+        raise InvalidEventError("repeated_key", "", "a key stands in it twice")
+    return to_record(call, seen, rules)
 
 
 def _parse_element(
@@ -101,6 +118,6 @@ def dead_letter(
         text=error.text,
         size=len(seen.body),
         skeleton=kept[0],
-        whole=kept[1],
+        whole=kept[1] and error.reason != "repeated_key",  # the skeleton has each key once
         raw=seen.body.decode("utf-8", "replace") if rules.keep_raw and nth == 1 else None,
     )

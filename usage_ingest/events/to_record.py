@@ -17,11 +17,21 @@ from usage_ingest.events.times import event_time
 from usage_ingest.events.usage import has_usage_apart, read_usage, service_tier
 from usage_ingest.events.usage.hint import Hint
 from usage_ingest.identity import Identity
-from usage_ingest.record import NO_USAGE, Flag, Source, TokenUsage, UsageRecord, UsageState
+from usage_ingest.metric_profile import covering_profile
+from usage_ingest.record import (
+    NO_USAGE,
+    TOKEN_FIELDS,
+    Flag,
+    Source,
+    TokenUsage,
+    UsageRecord,
+    UsageState,
+)
 from usage_ingest.record_id import Coordinates, RawIdentity, record_id
 from usage_ingest.value import value
 
 _OK: Final = range(200, 300)
+_TOKENS: Final = frozenset(TOKEN_FIELDS)
 
 
 @value()
@@ -74,7 +84,13 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
     identity = record_id(raw, seen.hub, seen.element, seen.body)
     if identity is None:
         raise InvalidEventError("no_identity", "", "no id, and the hub gave no sequence number")
+    day = dated.time.date().isoformat()
+    fields = _fields(call, day, rules)
     usage, state, flags = _usage(call)
+    if _TOKENS & usage.reported().keys() and covering_profile(rules.identity, day, fields):
+        usage = replace(usage, **dict.fromkeys(TOKEN_FIELDS))  # events alone tell other units
+        state = UsageState.AWAITING_METRICS
+        flags.add(Flag.COVERED_BY_METRICS)
     if dated.flag is not None:
         flags.add(dated.flag)
     if not _has_own_identity(raw):
@@ -96,7 +112,7 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         streaming=call.streaming,
         background=call.background,
         status=call.status,
-        **_fields(call, dated.time.date().isoformat(), rules),
+        **fields,
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usage_ingest.errors import InvalidEventError
-from usage_ingest.events.usage import anthropic, bedrock, read_usage
+from usage_ingest.events.usage import anthropic, bedrock, has_usage_apart, read_usage
 from usage_ingest.events.usage.hint import Hint
 from usage_ingest.record import TokenUsage
 
@@ -84,6 +84,51 @@ def test_without_anthropics_own_input_the_whole_is_unknown() -> None:
 def test_a_sum_above_what_is_plausible_is_refused() -> None:
     with pytest.raises(InvalidEventError, match="implausible_count"):
         read_usage(messages(input_tokens=60_000_000, cache_read_input_tokens=60_000_000))
+
+
+def iteration(kind: str, **overrides: Any) -> dict[str, Any]:
+    return {"type": kind} | messages() | overrides
+
+
+def test_compacting_the_context_is_usage_of_its_own() -> None:
+    """The counts of a message leave out what it took to compact the context."""
+    split = {"ephemeral_5m_input_tokens": 100}
+    usage = messages(
+        iterations=[iteration("compaction", cache_creation=split), iteration("message")],
+    )
+
+    found, consistent = read_usage(usage)
+
+    assert consistent
+    assert found == TokenUsage(
+        input_tokens=2220,
+        cached_input_tokens=2000,
+        cache_write_input_tokens=200,
+        cache_write_5m_input_tokens=100,
+        output_tokens=10,
+    )
+    assert not has_usage_apart(usage)
+
+
+def test_compacting_does_not_stand_for_a_whole_that_was_not_told() -> None:
+    found, _ = read_usage({"output_tokens": 5, "iterations": [iteration("compaction")]})
+
+    assert (found.input_tokens, found.output_tokens) == (None, 10)
+
+
+def test_advice_is_another_models_and_is_told_of() -> None:
+    usage = messages(iterations=[iteration("message"), iteration("advisor_message", model="b")])
+
+    assert has_usage_apart(usage)
+    assert read_usage(usage) == read_usage(messages())
+
+
+@pytest.mark.parametrize("iterations", [None, [], {}, "a", [None, 5, {}, {"type": ["compaction"]}]])
+def test_iterations_that_say_nothing_change_nothing(iterations: object) -> None:
+    usage = messages(iterations=iterations)
+
+    assert read_usage(usage) == read_usage(messages())
+    assert not has_usage_apart(usage)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Gemini, realtime, images and transcription: modalities, seconds and pieces."""
+"""Gemini, realtime, images, transcription and tools: modalities, seconds and pieces."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usage_ingest.errors import InvalidEventError
-from usage_ingest.events.usage import read_usage
+from usage_ingest.events.usage import has_usage_apart, read_usage
 from usage_ingest.events.usage.hint import Hint
 from usage_ingest.record import TokenUsage
 
@@ -213,3 +213,13 @@ def test_images_are_read_alike_with_and_without_the_kind() -> None:
     }
 
     assert read(usage) == read(usage, Hint(api_kind="images"))
+
+
+@pytest.mark.parametrize(("tokens", "apart"), [(0, False), (4210, True)])
+def test_what_the_tools_of_a_response_used_is_told(tokens: int, apart: bool) -> None:
+    """A tool that was not used has zeros; images are another model's."""
+    tools = {"image_gen": {"total_tokens": tokens}, "web_search": {"num_requests": 3}}
+    usage = {"input_tokens": 5, "output_tokens": 9, "total_tokens": 14, "tool_usage": tools}
+
+    assert read(usage) == TokenUsage(input_tokens=5, output_tokens=9, total_tokens=14, searches=3)
+    assert has_usage_apart(usage) is apart

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from usage_ingest.errors import InvalidEventError
 from usage_ingest.events.call import Call
-from usage_ingest.events.shapes import ai_hub, fabric, monitoring, own, toolkit
+from usage_ingest.events.shapes import ai_hub, chargeback, fabric, monitoring, own, toolkit
 
 
 class Shape(Protocol):
@@ -24,7 +24,21 @@ class Shape(Protocol):
         ...
 
 
-SHAPES: Final[tuple[Shape, ...]] = (own, ai_hub, fabric, toolkit, monitoring)
+SHAPES: Final[tuple[Shape, ...]] = (
+    chargeback,  # first: a caller may have pasted another gateway's keys into its events
+    own,
+    ai_hub,
+    fabric,
+    toolkit,
+    monitoring,
+)
+
+
+def without_content(element: object) -> object:
+    """Return an element without prompt and completion, where its gateway posts them along."""
+    if isinstance(element, Mapping) and chargeback.matches(element):
+        return chargeback.without_content(element)
+    return element
 
 
 def read_element(element: object) -> Call:

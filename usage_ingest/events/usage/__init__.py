@@ -75,7 +75,7 @@ def service_tier(usage: Mapping[str, Any]) -> str | None:
 
 def has_usage_apart(usage: Mapping[str, Any]) -> bool:
     """Whether the object carries another model's usage too, which is not in the counts."""
-    return bool(usage.get(images.SVG))
+    return bool(usage.get(images.SVG)) or responses.has_images(usage) or anthropic.has_advice(usage)
 
 
 def _with_reasoning(usage: TokenUsage) -> TokenUsage:

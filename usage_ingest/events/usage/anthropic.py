@@ -2,10 +2,12 @@
 
 Source: the `Usage` and `MessageDeltaUsage` models of the anthropic SDK. Input is the sum of the
 three counts. The split of cache writes by lifetime may be smaller than their total: both are kept
-as they are. Thinking is part of the output.
+as they are. Thinking is part of the output. Of `iterations`, those that compact the context are
+not in the counts above and are added to them; an adviser's are another model's: they have a price
+of their own and flag the record `usage_apart`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from usage_ingest.events.fields import nested
@@ -29,8 +31,10 @@ _OWN: Final = frozenset(
         "cache_read_input_tokens",
         "cache_creation",
         "server_tool_use",
+        "iterations",
     }
 )
+_WHOLES: Final = ("input_tokens", "output_tokens")
 _OTHERS: Final = frozenset(
     {"input_tokens_details", "input_token_details", "output_token_details", "type"}
 )
@@ -49,6 +53,27 @@ def matches(usage: Mapping[str, Any], hint: Hint) -> bool:
 def read(usage: Mapping[str, Any], hint: Hint) -> dict[str, int | None]:
     """Return the counts by their names in TokenUsage; input includes the cache."""
     del hint
+    found = _counts(usage)
+    for iteration in _iterations(usage, "compaction"):
+        for name, count in _counts(iteration).items():
+            if name not in _WHOLES or found.get(name) is not None:
+                found[name] = add(found.get(name), count)
+    return found
+
+
+def has_advice(usage: Mapping[str, Any]) -> bool:
+    """Whether another model was asked for advice."""
+    return any(_iterations(usage, "advisor_message"))
+
+
+def _iterations(usage: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
+    entries = usage.get("iterations")
+    for each in entries if isinstance(entries, list) else []:
+        if isinstance(each, Mapping) and each.get("type") == kind:
+            yield each
+
+
+def _counts(usage: Mapping[str, Any]) -> dict[str, int | None]:
     found = read_table(usage, _TABLE)
     if found.get("input_tokens") is None:
         return found

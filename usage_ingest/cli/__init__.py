@@ -1,0 +1,1 @@
+"""The command line, `python -m usage_ingest`: one module and one group for each noun."""

@@ -1,0 +1,1 @@
+"""The metrics flow: what APIM emitted for streamed requests -> ledger."""
