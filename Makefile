@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test emulators-test lint format clean
+.PHONY: help run demo test emulators-test bench lint format clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: $(VENV)/ready ## Run the tests
 emulators-test: $(VENV)/ready ## Run the contract and e2e suites against the endpoints that the environment names
 	@$(BIN)/python -m tests.endpoints
 	$(BIN)/python -m pytest -m "not stand_in" tests/contract tests/e2e $(ARGS)
+
+bench: $(VENV)/ready ## Measure CPU, memory and operations (ARGS="throughput" for a part)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/ready ## Check style, types and layers
 	$(BIN)/ruff check .
