@@ -1,4 +1,4 @@
-# Every target sets up what it needs; a fresh machine needs only Python 3.11 or 3.13 and make.
+# Every target sets up what it needs; a fresh machine needs only Python 3.11 to 3.13 and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,8 +11,8 @@ help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 13)))' \
-	  || { echo "usage-ingest is built and tested with Python 3.11 or 3.13: make PYTHON=python3.13 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "usage-ingest is built and tested with Python 3.11 to 3.13: make PYTHON=python3.13 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
@@ -44,4 +44,4 @@ format: $(VENV)/ready ## Format the code
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove what was installed and stored here
-	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/kusto/node_modules .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
