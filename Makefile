@@ -24,7 +24,7 @@ demo: $(VENV)/ready ## Send thousands of events, kill the host, compare every to
 	@$(BIN)/python -m local demo $(ARGS)
 
 test: $(VENV)/ready ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 emulators-test: $(VENV)/ready ## Run the contract and e2e suites against the endpoints that the environment names
 	@$(BIN)/python -m tests.endpoints
