@@ -203,6 +203,11 @@ def _privacy(settings: Settings) -> Privacy:
     return Privacy(settings.end_user_id, settings.client_ip, keys)
 
 
+def environment() -> Mapping[str, str]:
+    """Return the environment of this process; nothing else reads it."""
+    return os.environ
+
+
 class _Running:
     """The app of this process; one event loop runs all its functions."""
 

@@ -1,6 +1,7 @@
 """The connection to Cosmos DB: containers, patience with a busy store, refusals in clear words."""
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.request import getproxies
@@ -106,7 +107,13 @@ class Cosmos:
         database: str,
         patience: Patience | None = None,
     ) -> None:
-        """Keep what is needed to connect; `credential` is a key only for local endpoints."""
+        """Keep what is needed to connect; `credential` is a key only for local endpoints.
+
+        Raises:
+            ConfigError: The key is none.
+        """
+        if isinstance(credential, str):
+            _check_key(credential)
         self._client = CosmosClient(
             endpoint,
             credential=credential,
@@ -132,6 +139,13 @@ class Cosmos:
 
 def _copied(operation: Operation) -> Operation:
     return operation if len(operation) == 2 else (*operation[:2], dict(operation[2]))  # noqa: PLR2004 - no options
+
+
+def _check_key(key: str) -> None:
+    try:
+        base64.b64decode(key, validate=True)
+    except ValueError as error:
+        raise ConfigError("COSMOS_KEY: is not the key of an account (base64)") from error
 
 
 async def try_batch(

@@ -3,11 +3,27 @@
 import click
 
 from usage_ingest.cli.events import events
+from usage_ingest.cli.session import INTERRUPTED
+from usage_ingest.cli.status import status
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; Ctrl-C ends it as it ends other programs."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 def main() -> None:
     """Look after the usage events of AI gateways."""
 
 
 main.add_command(events)
+main.add_command(status)
