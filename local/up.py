@@ -1,5 +1,6 @@
 """`python -m local up`: stand-ins, host and demo traffic, until Ctrl-C."""
 
+import json
 import random
 from pathlib import Path
 
@@ -36,7 +37,8 @@ async def up(data: Path, ports: Ports, *, demo: bool, rate: int) -> None:
     try:
         host = await start_host(data, ports, settings, "--panel")
         try:
-            _print_addresses(data, ports)
+            file = _write_settings(data, settings)
+            _print_addresses(data, ports, file)
             while not await wait_a_little(_BURST_SECONDS, stopped):
                 if demo:
                     await _send_burst(settings, max(1, round(rate * _BURST_SECONDS)))
@@ -57,7 +59,17 @@ async def _send_burst(settings: dict[str, str], events: int) -> None:
         print(f"demo traffic waits: {error}")
 
 
-def _print_addresses(data: Path, ports: Ports) -> None:
+def _write_settings(data: Path, settings: dict[str, str]) -> str:
+    """Write what the commands need to find this stack; return the file, as one would type it."""
+    file = data / "settings.json"
+    file.write_text(json.dumps({"IsEncrypted": False, "Values": settings}, indent=2) + "\n")
+    try:
+        return str(file.relative_to(Path.cwd()))
+    except ValueError:
+        return str(file)
+
+
+def _print_addresses(data: Path, ports: Ports, file: str) -> None:
     site = f"http://127.0.0.1:{ports.http}/api/v1"
     print(
         f"""
@@ -72,7 +84,8 @@ usage-ingest is running on this machine
   metrics      http://127.0.0.1:{ports.log_analytics}   Log Analytics, workspace {WORKSPACE}
   data         {data}
 
-In another terminal: `.venv/bin/python -m local containers`, or `... send FILE` with JSON lines.
+In another terminal: `.venv/bin/python -m usage_ingest status --settings {file}`,
+`.venv/bin/python -m local containers`, or `... send FILE` with JSON lines.
 Ctrl-C stops everything.
 """,
         flush=True,
