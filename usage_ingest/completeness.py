@@ -113,6 +113,7 @@ def completeness(
         "awaiting_metrics": streaming["awaiting"]["count"],
         "streaming_uncovered": streaming["streaming_uncovered"]["count"],
         "metrics_source_left": sources.metrics.left(query.start, query.end),
+        "metrics_skipped": sources.metrics.skipped(query.start, query.end),
         "streaming_by_both": streaming["by_both"]["count"],
     }
     incomplete_because = [code for code, holds in reasons.items() if holds]

@@ -19,7 +19,9 @@ NOTICE_DAYS: Final = 3
 event is dated more than 24 h after its enqueued time."""
 
 BIN_SIZE: Final = "bin_size"
+HMAC_KEY: Final = "hmac_key"
 METRIC_PROFILE: Final = "metric_profile/"
+SHARDS: Final = "shards/"
 _BIN: Final = re.compile(r"([1-9][0-9]{0,3})([mhd])")
 _UNIT_SECONDS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 _DAY_SECONDS: Final = 86_400
@@ -57,7 +59,7 @@ class Identity:
         Raises:
             ConfigError: What is stored is no whole number above zero.
         """
-        name = f"shards/{subscription}"
+        name = SHARDS + subscription
         value = self.value(name, day)
         if not value:
             return 1
@@ -91,7 +93,7 @@ class Identity:
 
     def hmac_key_id(self, day: str) -> str | None:
         """Return the id of the key that hashes what a day's events hold."""
-        return self.value("hmac_key", day)
+        return self.value(HMAC_KEY, day)
 
 
 def changed(

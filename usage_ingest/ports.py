@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from usage_ingest.events.dead_letter import DeadLetter
 from usage_ingest.events.progress import Progress
 from usage_ingest.identity import Identity
+from usage_ingest.identity_change import DatedValues
 from usage_ingest.metrics.ports import WatermarkStore
 from usage_ingest.metrics.watermark import Source
 from usage_ingest.record import UsageRecord
@@ -125,6 +126,26 @@ class IdentityStore(Protocol):
 
     async def record(self, name: str, value: str) -> Identity:
         """Record a value that holds from the beginning, unless there is one; return all."""
+        ...
+
+
+class IdentityEditor(Protocol):
+    """The same values, as a person reads and changes them; it keeps and records nothing."""
+
+    async def all(self) -> list[DatedValues]:
+        """Return all values, as the store has them now."""
+        ...
+
+    async def read(self, name: str) -> DatedValues:
+        """Return the values of a name, or none."""
+        ...
+
+    async def write(self, dated: DatedValues) -> None:
+        """Create or replace the values of a name, guarded by the ETag that was read.
+
+        Raises:
+            ConflictError: Somebody else wrote first.
+        """
         ...
 
 

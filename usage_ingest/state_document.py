@@ -11,7 +11,8 @@ from usage_ingest.document import time_of, time_text
 from usage_ingest.errors import ConfigError
 from usage_ingest.events.progress import Gap, Progress, Tail
 from usage_ingest.identity import DatedValue, Identity
-from usage_ingest.metrics.watermark import LONGEST_SECONDS, NOTES, Source, Watermark
+from usage_ingest.identity_change import DatedValues
+from usage_ingest.metrics.watermark import LONGEST_SECONDS, NOTES, Source, Watermark, Window
 from usage_ingest.record_id import digest
 
 PROGRESS_TYPE: Final = "progress"
@@ -104,15 +105,22 @@ def _readable(value: str) -> Any:  # noqa: ANN401 - definitions are JSON
 
 def identity_of(documents: Iterable[Mapping[str, Any]]) -> Identity:
     """Read all the dated settings."""
-    return Identity(
-        {
-            document["name"]: tuple(
-                DatedValue(_day(document["name"], each["from_day"]), _text(each["value"]))
-                for each in document["values"]
-            )
-            for document in documents
-        }
+    found = (dated_values_of(document) for document in documents)
+    return Identity({each.name: each.values for each in found})
+
+
+def dated_values_of(document: Mapping[str, Any]) -> DatedValues:
+    """Read what `identity_document` wrote, with the store's ETag.
+
+    Raises:
+        ConfigError: A day was changed by hand to what is none.
+    """
+    name = document["name"]
+    values = tuple(
+        DatedValue(_day(name, each["from_day"]), _text(each["value"]))
+        for each in document["values"]
     )
+    return DatedValues(name, values, document.get("_etag"))
 
 
 def _day(name: str, text: str) -> str:
@@ -138,6 +146,7 @@ def watermark_id(source: Source) -> str:
 
 def watermark_document(mark: Watermark) -> dict[str, Any]:
     """Return the document of a source's watermark."""
+    skipped = [{"start": time_text(w.start), "end": time_text(w.end)} for w in mark.skipped]
     return {
         "id": watermark_id(mark.source),
         "type": WATERMARK_TYPE,
@@ -148,6 +157,7 @@ def watermark_document(mark: Watermark) -> dict[str, Any]:
         "checked_at": time_text(mark.checked_at),
         "window_seconds": mark.window_seconds,
         **{note: list(bins) for note, bins in mark.notes.items()},
+        **({"skipped": skipped} if skipped else {}),
     }
 
 
@@ -169,6 +179,12 @@ def watermark_of(document: Mapping[str, Any]) -> Watermark:
         checked_at=checked_at,
         window_seconds=document.get("window_seconds", LONGEST_SECONDS),
         notes={note: tuple(document[note]) for note in NOTES if note in document},
+        skipped=tuple(
+            Window(
+                _mark_time(source, "start", each["start"]), _mark_time(source, "end", each["end"])
+            )
+            for each in document.get("skipped", ())
+        ),
         etag=document.get("_etag"),
     )
 

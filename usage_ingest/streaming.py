@@ -52,7 +52,8 @@ class Metrics:
         begun = [each for each in self.marks if each.collected_from <= _midnight(day)]
         done = [each for each in begun if self._reaches(each, day)]
         late = [each for each in begun if self.configured(each) and each not in done]
-        return bool(done) and not late and not self.left(day, day)
+        standing = late or self.left(day, day) or self.skipped(day, day)
+        return bool(done) and not standing
 
     def left(self, first: date, last: date) -> list[Watermark]:
         """Return the marks that stand still within a range because nobody collects them now."""
@@ -62,6 +63,15 @@ class Metrics:
             if not self.configured(each)
             and each.collected_through >= _midnight(first)
             and not self._reaches(each, last)
+        ]
+
+    def skipped(self, first: date, last: date) -> list[Watermark]:
+        """Return the marks that were moved beyond arrivals of a range: those are not collected."""
+        start, end = _midnight(first), _midnight(last) + _DAY + self.settling_delay
+        return [
+            each
+            for each in self.marks
+            if any(w.start < end and w.end > start for w in each.skipped)
         ]
 
     def stale(self, now: datetime, last: date) -> list[Source]:
@@ -78,9 +88,10 @@ class Metrics:
     def listed(self, now: datetime) -> list[dict[str, Any]]:
         """Return every mark with its age, and sources that have none yet."""
         known = {_name(each.source) for each in self.marks}
+        unmarked = [each for each in self.sources if _name(each) not in known]
         return [
-            *(_mark(each, now, configured=self.configured(each)) for each in self.marks),
-            *(_no_mark(each) for each in self.sources if _name(each) not in known),
+            *(_listed(each.source, each, now, self.configured(each)) for each in self.marks),
+            *(_listed(each, None, now, True) for each in unmarked),
         ]
 
     def notes(self, first: date, last: date) -> list[str]:
@@ -190,6 +201,8 @@ def metrics_state(metrics: Metrics, now: datetime, first: date, last: date) -> d
         text = NOT_COLLECTED
     elif metrics.stale(now, last):
         text = "collecting is behind: see the watermarks"
+    elif metrics.skipped(first, last):
+        text = "what arrived on some of these days was skipped: see the watermarks"
     elif not all(metrics.settled(day) for day in ended):
         text = "some of these days began before collecting did, or are not collected to their end"
     return {"covered": text is None, "text": text, "watermarks": metrics.listed(now)}
@@ -216,27 +229,19 @@ def _some(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"count": len(entries), "listed": list(entries[:MAX_LISTED])}
 
 
-def _mark(mark: Watermark, now: datetime, *, configured: bool) -> dict[str, Any]:
-    return {
-        "target": mark.source.target,
-        "profile": mark.source.profile,
-        "configured": configured,
-        "collected_from": time_text(mark.collected_from),
-        "collected_through": time_text(mark.collected_through),
-        "checked_at": time_text(mark.checked_at),
-        "age_seconds": int((now - mark.collected_through).total_seconds()),
-        **{note: list(mark.notes.get(note, ())) for note in NOTES},
-    }
-
-
-def _no_mark(source: Source) -> dict[str, Any]:
+def _listed(
+    source: Source, mark: Watermark | None, now: datetime, configured: bool
+) -> dict[str, Any]:
+    skipped = mark.skipped if mark else ()
     return {
         "target": source.target,
         "profile": source.profile,
-        "configured": True,
-        "collected_from": None,
-        "collected_through": None,
-        "checked_at": None,
-        "age_seconds": None,
-        **{note: [] for note in NOTES},
+        "configured": configured,
+        "collected_from": mark and time_text(mark.collected_from),
+        "collected_through": mark and time_text(mark.collected_through),
+        "checked_at": mark and time_text(mark.checked_at),
+        "age_seconds": mark and int((now - mark.collected_through).total_seconds()),
+        "window_seconds": mark and mark.window_seconds,
+        "skipped": [{"start": time_text(w.start), "end": time_text(w.end)} for w in skipped],
+        **{note: list(mark.notes.get(note, ())) if mark else [] for note in NOTES},
     }

@@ -19,6 +19,7 @@ from usage_ingest.metrics.watermark import Pace, Source
 from usage_ingest.ports import (
     Clock,
     HubReader,
+    IdentityEditor,
     IdentityStore,
     Ledger,
     ReportStores,
@@ -28,6 +29,7 @@ from usage_ingest.settings import Settings, load_settings
 if TYPE_CHECKING:
     from usage_ingest.adapters.cosmos import Cosmos
     from usage_ingest.adapters.credentials import Credentials
+    from usage_ingest.adapters.log_analytics import LogAnalyticsMetrics
     from usage_ingest.adapters.patience import Patience
 
 
@@ -54,6 +56,7 @@ class App:
     reader: HubReader
     ledger: Ledger
     identity: IdentityStore
+    identity_editor: IdentityEditor
     credentials: "Credentials"
     close: Callable[[], Awaitable[None]]
 
@@ -74,6 +77,7 @@ def build(
     """
     from usage_ingest.adapters.cosmos import cosmos_patience
     from usage_ingest.adapters.cosmos_dead_letters import CosmosDeadLetters
+    from usage_ingest.adapters.cosmos_identity import CosmosIdentityEditor
     from usage_ingest.adapters.cosmos_ledger import CosmosLedger
     from usage_ingest.adapters.cosmos_reports import CosmosReportReader
     from usage_ingest.adapters.cosmos_state import (
@@ -137,20 +141,17 @@ def build(
         reader=reader,
         ledger=ledger,
         identity=identity,
+        identity_editor=CosmosIdentityEditor(cosmos),
         credentials=credentials,
         close=close,
     )
 
 
 @contextlib.asynccontextmanager
-async def collecting(app: App) -> AsyncIterator[Collect]:
+async def collecting(app: App, patience_seconds: float = 60.0) -> AsyncIterator[Collect]:
     """Yield the collector of metrics over a connection of its own, closed afterwards."""
-    from usage_ingest.adapters.credentials import LocalToken
-    from usage_ingest.adapters.log_analytics import LogAnalyticsMetrics
-
-    settings, endpoint = app.settings, app.settings.metrics_endpoint
-    is_local = endpoint.startswith("http://")
-    metrics = LogAnalyticsMetrics(endpoint, LocalToken() if is_local else app.credentials.default())
+    settings = app.settings
+    metrics = log_analytics(settings, app.credentials, patience_seconds)
     try:
         yield Collect(
             ledger=app.ledger,
@@ -164,6 +165,18 @@ async def collecting(app: App) -> AsyncIterator[Collect]:
         )
     finally:
         await metrics.close()
+
+
+def log_analytics(
+    settings: Settings, credentials: "Credentials", patience_seconds: float
+) -> "LogAnalyticsMetrics":
+    """Return the reader of metrics; a stand-in on this machine takes any token."""
+    from usage_ingest.adapters.credentials import LocalToken
+    from usage_ingest.adapters.log_analytics import LogAnalyticsMetrics
+
+    endpoint = settings.metrics_endpoint
+    credential = LocalToken() if endpoint.startswith("http://") else credentials.default()
+    return LogAnalyticsMetrics(endpoint, credential, patience_seconds)
 
 
 def sources(settings: Settings) -> tuple[Source, ...]:

@@ -17,7 +17,7 @@ from usage_ingest.adapters.cosmos import STATE, Cosmos
 from usage_ingest.adapters.patience import Patience
 from usage_ingest.errors import ConflictError, TransientError
 from usage_ingest.events.progress import Progress
-from usage_ingest.identity import BEGINNING, NOTICE_DAYS, DatedValue, Identity
+from usage_ingest.identity import BEGINNING, HMAC_KEY, NOTICE_DAYS, DatedValue, Identity
 from usage_ingest.metrics.watermark import Source, Watermark
 from usage_ingest.ports import Clock
 from usage_ingest.state_document import (
@@ -35,7 +35,7 @@ from usage_ingest.state_document import (
 )
 
 _REREAD_SECONDS: Final = 3_600.0
-_OF_TYPE: Final = "SELECT * FROM c"
+OF_TYPE: Final = "SELECT * FROM c"
 _FIRST: Final = "SELECT TOP 1 c.id FROM c"
 
 
@@ -70,7 +70,7 @@ class CosmosProgressStore:
         document_id = document["id"]
         try:
             written = progress_of(
-                await _write_guarded(self._container, self._patience, document, progress.etag)
+                await write_guarded(self._container, self._patience, document, progress.etag)
             )
         except ConflictError:
             self._kept.pop(document_id, None)
@@ -87,7 +87,7 @@ class CosmosProgressStore:
         """Return the progress of every partition, as the store has it now."""
 
         async def request() -> list[Progress]:
-            rows = self._container.query_items(_OF_TYPE, partition_key=PROGRESS_TYPE)
+            rows = self._container.query_items(OF_TYPE, partition_key=PROGRESS_TYPE)
             return [progress_of(row) async for row in rows]
 
         return await self._patience.call(request)
@@ -115,20 +115,20 @@ class CosmosWatermarkStore:
     async def write(self, mark: Watermark) -> Watermark:
         """Create or replace, guarded by the ETag; see metrics.ports.WatermarkStore."""
         document = watermark_document(mark)
-        written = await _write_guarded(self._container, self._patience, document, mark.etag)
+        written = await write_guarded(self._container, self._patience, document, mark.etag)
         return watermark_of(written)
 
     async def all(self) -> list[Watermark]:
         """Return the marks of all sources, as the store has them now."""
 
         async def request() -> list[Watermark]:
-            rows = self._container.query_items(_OF_TYPE, partition_key=WATERMARK_TYPE)
+            rows = self._container.query_items(OF_TYPE, partition_key=WATERMARK_TYPE)
             return [watermark_of(row) async for row in rows]
 
         return await self._patience.call(request)
 
 
-async def _write_guarded(
+async def write_guarded(
     container: ContainerProxy, patience: Patience, document: dict[str, Any], etag: str | None
 ) -> Mapping[str, Any]:
     """Create a document, or replace the one that has this ETag; raises ConflictError."""
@@ -166,10 +166,10 @@ class CosmosIdentityStore:
         """Return the current values; see ports.IdentityStore."""
         if self._kept is None or time.monotonic() - self._read_at > _REREAD_SECONDS:
             identity = await self._read()
-            if self._hmac_key_ids and "hmac_key" not in identity.values:
+            if self._hmac_key_ids and HMAC_KEY not in identity.values:
                 await self._record_first_key(self._hmac_key_ids[0])
                 identity = await self._read()
-                if "hmac_key" not in identity.values:
+                if HMAC_KEY not in identity.values:
                     raise TransientError("the first HMAC key is not to be read yet")
             self._kept, self._read_at = identity, time.monotonic()
         return self._kept
@@ -182,7 +182,7 @@ class CosmosIdentityStore:
 
     async def _read(self) -> Identity:
         async def request() -> Identity:
-            rows = self._container.query_items(_OF_TYPE, partition_key=IDENTITY_TYPE)
+            rows = self._container.query_items(OF_TYPE, partition_key=IDENTITY_TYPE)
             return identity_of([row async for row in rows])
 
         return await self._patience.call(request)
@@ -197,7 +197,7 @@ class CosmosIdentityStore:
         if await self._something_is_stored():
             today = self._clock.now().date()
             from_day = (today + timedelta(days=NOTICE_DAYS)).isoformat()
-        await self._create("hmac_key", DatedValue(from_day, key_id))
+        await self._create(HMAC_KEY, DatedValue(from_day, key_id))
 
     async def _create(self, name: str, value: DatedValue) -> None:
         document = identity_document(name, [value])

@@ -3,8 +3,10 @@
 import click
 
 from usage_ingest.cli.events import events
+from usage_ingest.cli.identity import identity
 from usage_ingest.cli.session import INTERRUPTED
 from usage_ingest.cli.status import status
+from usage_ingest.cli.watermark import watermark
 
 
 class _Commands(click.Group):
@@ -26,4 +28,6 @@ def main() -> None:
 
 
 main.add_command(events)
+main.add_command(identity)
 main.add_command(status)
+main.add_command(watermark)

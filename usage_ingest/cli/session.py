@@ -56,6 +56,10 @@ class Session:
 
         return run(opened())
 
+    def say(self, text: str) -> None:
+        """Print what a person reads at once; beside JSON it goes to stderr."""
+        click.echo(text, err=self.as_json)
+
     def show(self, content: Any, text: str) -> None:  # noqa: ANN401 - any JSON
         """Print the answer: for machines, or for a person."""
         click.echo(as_text(content) if self.as_json else text)

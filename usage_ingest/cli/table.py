@@ -30,7 +30,8 @@ def age(seconds: float | None) -> str:
         return "-"
     if seconds < 0:
         return f"-{age(-seconds)}"
-    left, told = int(seconds), []
+    told: list[tuple[int, str]] = []
+    left = int(seconds)
     for unit, name in _UNITS:
         count, left = divmod(left, unit)
         if count or told:

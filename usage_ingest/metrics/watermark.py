@@ -48,7 +48,8 @@ class Watermark:
     `collected_from` is where collecting began: what arrived before it was never asked for.
     `checked_at` is the service's time when a run last looked. `notes` list the UTC days that
     something is odd of. `window_seconds` is how long a window may be: it shrinks where a run
-    could not get through one in its time.
+    could not get through one in its time. What arrived in `skipped` is never collected, because
+    a person moved the mark beyond it.
     """
 
     source: Source
@@ -57,6 +58,7 @@ class Watermark:
     checked_at: datetime
     window_seconds: int = LONGEST_SECONDS
     notes: Mapping[Note, tuple[str, ...]] = field(default_factory=dict)
+    skipped: "tuple[Window, ...]" = ()
     etag: str | None = None
 
 
