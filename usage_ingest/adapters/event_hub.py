@@ -48,13 +48,13 @@ class EventHubReader:
 
     async def partition_ids(self) -> list[str]:
         """Return the ids of the hub's partitions."""
-        with _clear_errors(self.hub):
+        with clear_errors(self.hub):
             async with self._client() as client:
                 return list(await client.get_partition_ids())
 
     async def properties(self, partition_id: str) -> PartitionProperties:
         """Return where the partition begins and ends now."""
-        with _clear_errors(self.hub):
+        with clear_errors(self.hub):
             async with self._client() as client:
                 found: dict[str, Any] = await client.get_partition_properties(partition_id)
         beginning, last = found["beginning_sequence_number"], found["last_enqueued_sequence_number"]
@@ -75,7 +75,7 @@ class EventHubReader:
         async def on_batch(_: PartitionContext, events: list[EventData]) -> None:
             await received.put([_event(each) for each in events])
 
-        with _clear_errors(self.hub):
+        with clear_errors(self.hub):
             async with self._client() as client:
                 receiving = asyncio.create_task(
                     client.receive_batch(
@@ -137,7 +137,8 @@ def _event(received: EventData) -> ReceivedEvent:
 
 
 @contextlib.contextmanager
-def _clear_errors(hub: str) -> Iterator[None]:
+def clear_errors(hub: str) -> Iterator[None]:
+    """Put the SDK's errors in the words of usage_ingest.errors."""
     try:
         yield
     except AuthenticationError as error:

@@ -64,6 +64,11 @@ class LogAnalyticsMetrics:
         rows = await self._rows(target, query.service_time())
         return _moment(rows[0]["Now"])
 
+    async def seen(self, target: str) -> int:
+        """Return how many rows of the metrics the last day has; raises where there is no table."""
+        (row,) = await self._rows(target, query.metrics_seen())
+        return int(row["Rows"])
+
     async def touched(
         self, target: str, definition: Definition, arrived: Window, generated: Window
     ) -> set[datetime]:

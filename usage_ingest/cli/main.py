@@ -2,6 +2,7 @@
 
 import click
 
+from usage_ingest.cli.doctor import doctor
 from usage_ingest.cli.events import events
 from usage_ingest.cli.identity import identity
 from usage_ingest.cli.session import INTERRUPTED
@@ -27,6 +28,7 @@ def main() -> None:
     """Look after the usage events of AI gateways."""
 
 
+main.add_command(doctor)
 main.add_command(events)
 main.add_command(identity)
 main.add_command(status)

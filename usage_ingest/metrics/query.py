@@ -17,6 +17,11 @@ def service_time() -> str:
     return _file("service_time")
 
 
+def metrics_seen() -> str:
+    """Ask whether the table is there: one row, `Rows` of the last day."""
+    return _file("metrics_seen")
+
+
 def touched_minutes(definition: Definition, arrived: Window, generated: Window) -> str:
     """Ask which minutes the rows carry that arrived in a window: rows of `Minute`."""
     return _query(
