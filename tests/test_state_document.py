@@ -11,7 +11,7 @@ from tests.builders import NOON
 from usage_ingest.errors import ConfigError
 from usage_ingest.events.progress import Gap, Progress, Tail
 from usage_ingest.identity import DatedValue, Identity
-from usage_ingest.metrics.watermark import NOTES, Source, Watermark
+from usage_ingest.metrics.watermark import NOTES, Source, Watermark, Window
 from usage_ingest.state_document import (
     identity_document,
     identity_of,
@@ -150,6 +150,7 @@ marks = st.builds(
     notes=st.dictionaries(
         st.sampled_from(NOTES), st.lists(st.dates().map(date.isoformat), max_size=3).map(tuple)
     ),
+    skipped=st.lists(st.builds(Window, moments, moments), max_size=3).map(tuple),
     etag=st.none() | st.text(max_size=8),
 )
 

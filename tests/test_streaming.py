@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usage_ingest.metrics.watermark import Note, Source, Watermark
+from usage_ingest.metrics.watermark import Note, Source, Watermark, Window
 from usage_ingest.streaming import (
     MAX_LISTED,
     NOT_COLLECTED,
@@ -35,6 +35,7 @@ def mark(
     through: datetime = NOW - SETTLING,
     begun: datetime = LONG_AGO,
     notes: dict[Note, tuple[str, ...]] | None = None,
+    skipped: tuple[Window, ...] = (),
 ) -> Watermark:
     return Watermark(
         source=source,
@@ -42,6 +43,7 @@ def mark(
         collected_through=through,
         checked_at=through + SETTLING,
         notes=notes or {},
+        skipped=skipped,
     )
 
 
@@ -225,6 +227,8 @@ def test_marks_are_listed_with_their_age() -> None:
             "collected_through": "2026-11-21T06:00:00.000000Z",
             "checked_at": "2026-11-21T06:15:00.000000Z",
             "age_seconds": 900,
+            "window_seconds": 86_400,
+            "skipped": [],
             "metric_bin_shrank": [],
             "metric_value_odd": ["2026-11-20"],
             "metric_bin_too_old": [],
@@ -251,6 +255,45 @@ def test_what_is_odd_concerns_the_days_of_its_bins(day: str, *, noted: bool) -> 
     found = seen.notes(DAY, DAY + timedelta(days=1))
 
     assert found == (["metric_bin_shrank"] if noted else [])
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "settled"),
+    [
+        (MIDNIGHT - TICK, MIDNIGHT, True),
+        (MIDNIGHT - TICK, MIDNIGHT + TICK, False),
+        (MIDNIGHT, NEXT, False),
+        (NEXT + SETTLING - TICK, NEXT + SETTLING, False),
+        (NEXT + SETTLING, NOW, True),
+    ],
+    ids=["before", "its beginning", "all of it", "its last arrivals", "after"],
+)
+def test_a_day_whose_arrivals_were_skipped_is_never_settled(
+    start: datetime, end: datetime, *, settled: bool
+) -> None:
+    """Not even where another source has passed it."""
+    both = metrics(mark(skipped=(Window(start, end),)), mark(ELSEWHERE))
+
+    assert both.settled(DAY) is settled
+    assert bool(both.skipped(DAY, DAY)) is not settled
+
+
+def test_streamed_requests_of_a_skipped_day_are_awaited_and_not_called_uncovered() -> None:
+    seen = metrics(mark(skipped=(Window(MIDNIGHT, NEXT),)))
+
+    assert classes(awaiting(3), seen=seen) == classes(awaiting(3), seen=BEHIND)
+    assert listed(awaiting(3), seen=seen)["streaming_uncovered"]["count"] == 0
+
+
+def test_what_was_skipped_is_said_of_its_days() -> None:
+    seen = metrics(mark(skipped=(Window(MIDNIGHT, NEXT),)))
+
+    of_the_day = metrics_state(seen, NOW, DAY, DAY)
+    later = metrics_state(seen, NOW, DAY + timedelta(days=1), DAY + timedelta(days=1))
+
+    assert of_the_day["covered"] is False
+    assert "was skipped" in of_the_day["text"]
+    assert "was skipped" not in str(later["text"])
 
 
 def test_each_kind_of_oddity_is_told_once_whichever_mark_has_it() -> None:

@@ -154,12 +154,13 @@ class Diagnosis:
             connection=connection,
             patience_seconds=PATIENCE_SECONDS,
         )
-        for group, name in (
+        groups = (
             (settings.event_hub_consumer_group, "EVENT_HUB_CONSUMER_GROUP"),
             (settings.event_hub_reread_consumer_group, "EVENT_HUB_REREAD_CONSUMER_GROUP"),
-        ):
-            yield await _group(asked, group, name, partitions[0])
-        yield await _sender(asked)
+        )
+        readings = (_group(asked, group, name, partitions[0]) for group, name in groups)
+        for found in await asyncio.gather(*readings, _sender(asked)):
+            yield found
 
     async def _log_analytics(self, settings: Settings) -> AsyncIterator[Finding]:
         if not settings.metrics_targets:
