@@ -2,17 +2,20 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import click
 import orjson
 import pytest
 
 from usage_ingest import telemetry
 from usage_ingest.adapters.log_analytics import MAX_ROWS
+from usage_ingest.cli.main import main
 from usage_ingest.completeness import CHECK_PATIENCE
 from usage_ingest.containers import CONTAINERS
 from usage_ingest.dead_letter_document import (
@@ -28,7 +31,8 @@ from usage_ingest.events.parse import parse_event
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.events.progress import TAIL_PATIENCE
 from usage_ingest.events.to_record import Rules, Sighting
-from usage_ingest.identity import Identity, cosmos_partition_key
+from usage_ingest.identity import METRIC_PROFILE, Identity, cosmos_partition_key
+from usage_ingest.identity_change import DatedValues, completed, with_value
 from usage_ingest.metric_profile import Definition, definition_of
 from usage_ingest.metrics.shipped import SHIPPED
 from usage_ingest.metrics.watermark import LONGEST_WINDOW
@@ -279,6 +283,39 @@ def test_the_profile_of_the_runbook_is_the_shipped_one_with_what_it_covers() -> 
     assert definition == Definition.model_validate({**SHIPPED["citadel"], "covered": covered})
     assert definition_of("citadel", identity, "2026-11-30") is None
     assert document["id"] == identity_document(document["name"], [])["id"]
+
+
+def test_the_command_of_the_runbook_writes_the_document_beside_it() -> None:
+    runbook = text_of("docs/runbook.md")
+    (command,) = re.findall(r"identity set (\S+) --covered product_id=(\S+) --from (\S+)", runbook)
+    name, covered, day = command
+
+    value = completed(name.removeprefix(METRIC_PROFILE), {"product_id": covered.split(",")})
+    written = with_value(
+        DatedValues(name), value, date.fromisoformat(day), date.fromisoformat("2026-11-20"), ()
+    )
+
+    (example_text,) = (text for _, text in _EXAMPLE.findall(runbook))
+    assert identity_document(name, written.values) == json.loads(example_text)
+
+
+def test_every_command_that_the_documents_show_is_one() -> None:
+    """As far as the arguments can be read without running it."""
+    shown = {
+        line.strip()
+        for document in DOCUMENTS
+        for line in re.findall(
+            r"python -m usage_ingest ([^`\n#|]+)", document.read_text(encoding="utf-8")
+        )
+    }
+    assert len(shown) >= 8
+    for each in sorted(shown):
+        leaf: click.Command = main
+        words = shlex.split(each)
+        while isinstance(leaf, click.Group) and words:
+            leaf = leaf.commands[words.pop(0)]
+        known = {option for parameter in leaf.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, each
 
 
 def test_the_profiles_of_the_architecture_are_those_that_ship() -> None:
