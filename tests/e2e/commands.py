@@ -11,11 +11,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+async def start(
+    *arguments: str, module: str = "local", **environment: str
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "local",
+        module,
         *arguments,
         cwd=ROOT,
         env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
@@ -24,8 +26,8 @@ async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Proce
     )
 
 
-async def run(*arguments: str, **environment: str) -> tuple[int, str]:
-    process = await start(*arguments, **environment)
+async def run(*arguments: str, module: str = "local", **environment: str) -> tuple[int, str]:
+    process = await start(*arguments, module=module, **environment)
     output, _ = await process.communicate()
     return process.returncode or 0, output.decode()
 

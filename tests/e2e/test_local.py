@@ -7,7 +7,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,35 @@ async def test_events_that_are_posted_twice_are_summed_once(
     assert (large[0], last) == (413, (202, {"accepted": 20}))
     assert summary["totals"]["requests"] == 22
     assert summary["totals"]["input_tokens"] == 21 * 100 + 30
+
+
+async def test_the_commands_for_operators_work_beside_it(
+    up: tuple[Ports, asyncio.subprocess.Process, list[str]], tmp_path: Path
+) -> None:
+    """With the settings that it writes, as README.md shows."""
+    ports, _, _ = up
+    chosen = ("--settings", str(tmp_path / "files" / "settings.json"))
+    day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    ahead = (datetime.now(UTC) + timedelta(days=4)).date().isoformat()
+    lines = tmp_path / "events.jsonl"
+    lines.write_text(json.dumps(make_event(event_time=datetime.now(UTC).isoformat())))
+    await run("send", str(lines), **ports.settings("0 */5 * * * *"))
+    await until_requests(ports, 1)
+
+    async def command(*arguments: str) -> tuple[int, str]:
+        return await run(*arguments, *chosen, module="usage_ingest")
+
+    doctor = await command("doctor")
+    status = await command("status")
+    moved = await command("watermark", "set", "--to", day)
+    shards = await command("identity", "set", "shards/hr-copilot", "4", "--from", ahead)
+
+    assert doctor[0] == 0, doctor[1]
+    assert "0 failed" in doctor[1]
+    assert status[0] == 0, status[1]
+    assert "stored through" in status[1]
+    assert (moved[0], "Written: the mark stands at" in moved[1]) == (0, True), moved[1]
+    assert (shards[0], "Written." in shards[1]) == (0, True), shards[1]
 
 
 async def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
