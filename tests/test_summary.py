@@ -87,6 +87,9 @@ class FakeWatermarks:
         self.marks = marks
         self.log = log
 
+    async def delete(self, mark: Watermark) -> None:
+        raise AssertionError(mark)
+
     async def all(self) -> list[Watermark]:
         self.log.append("watermarks")
         return list(self.marks)

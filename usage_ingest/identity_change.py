@@ -78,8 +78,8 @@ def _wrong_key(value: str, hmac_key_ids: Collection[str]) -> str | None:
         return None
     known = ", ".join(hmac_key_ids) or "none"
     return (
-        f"identity {HMAC_KEY!r}: PRIVACY_HMAC_KEYS has no key {value!r} (it has: {known}); add it "
-        "there first, in the app too, and keep the old one"
+        f"identity {HMAC_KEY!r}: PRIVACY_HMAC_KEYS has no key of this id (it has: {known}); add "
+        "it there first, in the app too, and keep the old one"
     )
 
 

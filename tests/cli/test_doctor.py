@@ -381,5 +381,5 @@ async def test_identity_values_that_somebody_spoilt_are_told(
     _, found = await look(doctor)
 
     assert failures(found) == ["identity values"]
-    assert "PRIVACY_HMAC_KEYS has no key 'k1'" in found["identity values"]["text"]
+    assert "PRIVACY_HMAC_KEYS has no key of this id" in found["identity values"]["text"]
     assert "from 2999-01-01 on" in found["identity values"]["text"]

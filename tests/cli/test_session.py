@@ -27,6 +27,7 @@ LEAVES = [
     ["status"],
     ["watermark", "show"],
     ["watermark", "set"],
+    ["watermark", "forget"],
     ["identity", "show"],
     ["identity", "set"],
 ]
@@ -40,7 +41,7 @@ def test_every_command_has_help_with_examples_and_the_common_options(path: list[
     assert "\\b" not in result.stdout
     for text in ("Examples:", "python -m usage_ingest", "--settings FILE", "--json"):
         assert text in result.stdout
-    assert ("--dry-run" in result.stdout) == (path[-1] in ("set", "doctor"))
+    assert ("--dry-run" in result.stdout) == (path[-1] in ("set", "forget", "doctor"))
 
 
 @pytest.mark.parametrize(
@@ -184,6 +185,40 @@ def test_an_interrupt_ends_a_command_as_it_ends_others(tmp_path: Path) -> None:
     assert running.returncode == 130
     assert b"Interrupted." in rest
     assert b"Traceback" not in rest
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["doctor"],
+        ["doctor", "--json"],
+        ["status", "--json"],
+        ["watermark", "show"],
+        ["watermark", "set", "--to", "2026-11-19"],
+        ["identity", "show"],
+        ["identity", "set", "hmac_key", "k2", "--from", "2999-01-01", "--json"],
+        ["identity", "set", "hmac_key", SECRET, "--from", "2999-01-01"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("fault", [None, 403, 400], ids=["well", "refused", "unexpected"])
+async def test_no_secret_is_ever_printed(
+    run_with_metrics: Commands, stack: Stack, command: list[str], fault: int | None
+) -> None:
+    if fault is not None:
+        stack.cosmos.faults.add(Fault(status=fault, count=None))
+    connection = run_with_metrics.environment["EventHubConnection"]
+    planted = {
+        "EventHubConnection": connection.replace("AccessKey=local", f"AccessKey={SECRET}"),
+        "PRIVACY_HMAC_KEYS": f"k1={SECRET},k2={SECRET}2",
+    }
+    assert SECRET in planted["EventHubConnection"]
+
+    printed = (await run_with_metrics(*command, **planted)).output
+
+    assert SECRET not in printed
+    assert stack.cosmos.key not in printed
+    assert "SharedAccessKey" not in printed
 
 
 @pytest.fixture

@@ -118,6 +118,21 @@ class CosmosWatermarkStore:
         written = await write_guarded(self._container, self._patience, document, mark.etag)
         return watermark_of(written)
 
+    async def delete(self, mark: Watermark) -> None:
+        """Delete the mark, guarded by the ETag; see metrics.ports.WatermarkStore."""
+        document_id = watermark_id(mark.source)
+        unchanged = MatchConditions.IfNotModified
+
+        async def request() -> None:
+            await self._container.delete_item(
+                document_id, WATERMARK_TYPE, etag=mark.etag, match_condition=unchanged
+            )
+
+        try:
+            await self._patience.call(request)
+        except (CosmosAccessConditionFailedError, CosmosResourceNotFoundError) as error:
+            raise ConflictError(f"{WATERMARK_TYPE} {document_id}") from error
+
     async def all(self) -> list[Watermark]:
         """Return the marks of all sources, as the store has them now."""
 

@@ -11,7 +11,7 @@ import orjson
 from usage_ingest.cli.session import Session, connected, dry_run_option
 from usage_ingest.cli.table import table
 from usage_ingest.cli.times import UtcDay
-from usage_ingest.errors import ConflictError, InvalidQueryError, TransientError
+from usage_ingest.errors import ConflictError, InvalidQueryError
 from usage_ingest.identity import METRIC_PROFILE, Identity
 from usage_ingest.identity_change import DatedValues, completed, with_value
 from usage_ingest.metric_profile import wrong_definitions
@@ -128,9 +128,7 @@ async def _write(app: App, after: DatedValues) -> None:
     try:
         await app.identity_editor.write(after)
     except ConflictError as error:
-        raise TransientError(
-            f"somebody else changed {after.name} at the same moment: look at it again"
-        ) from error
+        raise ConflictError(after.name) from error
 
 
 def _value(name: str, value: str | None, covered: str | None) -> str:

@@ -20,7 +20,7 @@ from usage_ingest.metrics.collect import Collect
 from usage_ingest.metrics.move_watermark import Asked, Move, moved
 from usage_ingest.metrics.read_bins import BinReader
 from usage_ingest.metrics.shipped import shipped
-from usage_ingest.metrics.watermark import LONGEST_WINDOW, Bin, Source, Window
+from usage_ingest.metrics.watermark import LONGEST_WINDOW, Bin, Source, Watermark, Window
 from usage_ingest.wiring import App
 
 _ROUNDS: Final = 5
@@ -117,6 +117,25 @@ async def applied(app: App, source: Source, asked: Asked, seen: Preview) -> Move
             continue
         return move
     raise TransientError("the watermark is being moved by others; try again")
+
+
+async def left_mark(app: App, source: Source) -> Watermark:
+    """Return the mark of a source that is collected no more.
+
+    Raises:
+        InvalidQueryError: It has none, is collected, or its mark has to be kept.
+    """
+    metrics = await app.reports.metrics()
+    mark = await app.reports.watermarks.read(source)
+    if mark is None:
+        raise InvalidQueryError("--target", "this source has no mark")
+    if metrics.configured(mark):
+        raise InvalidQueryError(
+            "--target", "this source is collected: take it out of the app's settings first"
+        )
+    if mark.skipped:
+        raise InvalidQueryError("--target", "its mark keeps a skip, which would be forgotten")
+    return mark
 
 
 async def _touched(app: App, collect: Collect, source: Source, arrivals: Window) -> list[Bin]:

@@ -12,7 +12,7 @@ import click
 import orjson
 
 from usage_ingest import wiring
-from usage_ingest.errors import UsageIngestError
+from usage_ingest.errors import ConflictError, UsageIngestError
 from usage_ingest.settings import load_settings
 from usage_ingest.settings_file import merged, values_of
 from usage_ingest.wiring import App
@@ -78,6 +78,9 @@ def run(work: Awaitable[T]) -> T:
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
         raise SystemExit(INTERRUPTED) from None
+    except ConflictError as error:
+        text = f"somebody else changed {error} at the same moment: look at it again"
+        raise click.ClickException(text) from error
     except UsageIngestError as error:
         raise click.ClickException(str(error)) from error
     except _sdk_errors() as error:

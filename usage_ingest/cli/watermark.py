@@ -1,11 +1,12 @@
 """`watermark`: how far each source of metrics is collected, and how to set that."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 import click
 
-from usage_ingest.cli.move import Preview, applied, asked_source, preview
+from usage_ingest.cli.move import Preview, applied, asked_source, left_mark, preview
 from usage_ingest.cli.session import Session, connected, dry_run_option
 from usage_ingest.cli.status import watermarks
 from usage_ingest.cli.table import moment, table
@@ -101,6 +102,38 @@ def set_(  # noqa: PLR0913 - arguments of a command
     found = session.run(work)
     if session.as_json:
         session.show(found, "")
+
+
+@watermark.command()
+@connected
+@click.option("--target", help="The workspace or component; may be left out where there is one.")
+@click.option("--profile", help="The profile; may be left out where the target has one.")
+@dry_run_option
+def forget(session: Session, target: str | None, profile: str | None, *, dry_run: bool) -> None:
+    """Delete the mark of a source that is collected no more, once nothing of it is missing.
+
+    Until then its last day stays incomplete (metrics_source_left). What was collected stays.
+    Refused for a source that is collected, and for a mark that keeps a skip.
+
+    \b
+    Examples:
+      python -m usage_ingest watermark forget --target 00000000-... --profile own --dry-run
+    """  # noqa: D301 - click wants the character
+
+    async def work(app: App) -> dict[str, Any]:
+        source = await asked_source(app, target, profile)
+        mark = await left_mark(app, source)
+        if not dry_run:
+            await app.reports.watermarks.delete(mark)
+        through = time_text(mark.collected_through)
+        return {**asdict(source), "collected_through": through, "written": not dry_run}
+
+    found = session.run(work)
+    through = moment(found["collected_through"])
+    ending = "deleted." if found["written"] else "would be deleted. Dry run: nothing was written."
+    session.show(
+        found, f"{found['target']}, profile {found['profile']}: its mark at {through} {ending}"
+    )
 
 
 def _object(source: Source, seen: Preview, *, written: bool) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class WatermarkStore(Protocol):
         """
         ...
 
+    async def delete(self, mark: Watermark) -> None:
+        """Delete the mark, guarded by the ETag that was read; raises ConflictError as `write`."""
+        ...
+
     async def all(self) -> list[Watermark]:
         """Return the marks of all sources, of those that are no longer configured too."""
         ...

@@ -297,3 +297,52 @@ async def test_a_summary_never_calls_a_skipped_day_collected(
     assert found["metrics"]["watermarks"][0]["skipped"] == [
         {"start": time_text(now - 2 * days), "end": time_text(now - days)}
     ]
+
+
+ELSEWHERE = Source("11111111-aaaa-4bbb-8ccc-000000000002", "own")
+
+
+async def test_the_mark_of_a_source_that_was_left_can_be_deleted(
+    run_with_metrics: Commands, app: App
+) -> None:
+    kept = await marked(app)
+    left = await marked(app, source=ELSEWHERE)
+    command = ("watermark", "forget", "--target", ELSEWHERE.target)
+
+    dry = await run_with_metrics(*command, "--dry-run")
+    both = await app.reports.watermarks.all()
+    done = await run_with_metrics.json(*command)
+
+    assert (dry.exit_code, len(both)) == (0, 2)
+    assert "Dry run" in dry.stdout
+    assert (done["target"], done["written"]) == (left.source.target, True)
+    assert await app.reports.watermarks.all() == [kept]
+
+
+async def test_a_mark_that_is_needed_is_not_deleted(run_with_metrics: Commands, app: App) -> None:
+    command = ("watermark", "forget", "--target")
+    none = await run_with_metrics(*command, WORKSPACE)
+    await marked(app)
+    await marked(app, source=ELSEWHERE, skipped=(Window(NOON - timedelta(hours=1), NOON),))
+
+    collected = await run_with_metrics(*command, WORKSPACE)
+    skipped = await run_with_metrics(*command, ELSEWHERE.target)
+
+    assert (none.exit_code, collected.exit_code, skipped.exit_code) == (1, 1, 1)
+    assert "has no mark" in none.stderr
+    assert "is collected" in collected.stderr
+    assert "keeps a skip" in skipped.stderr
+    assert len(await app.reports.watermarks.all()) == 2
+
+
+async def test_a_mark_that_moves_meanwhile_is_not_deleted(
+    run_with_metrics: Commands, app: App, stack: Stack
+) -> None:
+    await marked(app, source=ELSEWHERE)
+    stack.cosmos.faults.add(Fault(operation="delete", container="state", status=412))
+
+    refused = await run_with_metrics("watermark", "forget", "--target", ELSEWHERE.target)
+
+    assert refused.exit_code == 1
+    assert "somebody else changed" in refused.stderr
+    assert len(await app.reports.watermarks.all()) == 1

@@ -103,7 +103,7 @@ async def test_a_second_value_is_appended(run: Commands, stack: Stack) -> None:
         (("shards/", "2", "--from", FAR), 1, "is none of shards/<subscription>"),
         (("shards", "2", "--from", FAR), 1, "is none of shards/<subscription>"),
         (("colour", "red", "--from", FAR), 1, "is none of shards/<subscription>"),
-        (("hmac_key", "k3", "--from", FAR), 1, "PRIVACY_HMAC_KEYS has no key 'k3'"),
+        (("hmac_key", "k3", "--from", FAR), 1, "PRIVACY_HMAC_KEYS has no key of this id"),
         (("metric_profile/own", "{}", "--from", FAR), 1, "metrics: Field required"),
         (("metric_profile/own", "on", "--from", FAR), 1, "metric profile 'own'"),
         (("metric_profile/own", "@missing.json", "--from", FAR), 1, "No such file"),
