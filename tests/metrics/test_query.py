@@ -49,6 +49,7 @@ COLUMNS: Final = {
         "AsOf": "datetime",
     },
     "now": {"Now": "datetime"},
+    "seen": {"Rows": "long"},
 }
 
 
@@ -58,7 +59,7 @@ def hour(n: int) -> Bin:
 
 def texts() -> dict[str, str]:
     """Every text that is made: of each profile, of each size of bins, of one bin and of many."""
-    made = {"now": query.service_time()}
+    made = {"now": query.service_time(), "seen": query.metrics_seen()}
     for name, definition in PROFILES.items():
         made[f"minutes of {name}"] = query.touched_minutes(definition, ARRIVED, ARRIVED.generated)
         made[f"bins of {name}"] = query.whole_bins(definition, [hour(0), hour(1)])
