@@ -307,6 +307,9 @@ class MemoryMarks:
         self.held[mark.source] = replace(mark, etag=str(next(iter(self.numbers))))
         return self.held[mark.source]
 
+    async def delete(self, mark: Watermark) -> None:
+        raise AssertionError("no run deletes a mark", mark)
+
     async def all(self) -> list[Watermark]:
         return list(self.held.values())
 
@@ -347,6 +350,9 @@ class WatchedMarks:
         self.written.append(written.collected_through)
         await reached()
         return written
+
+    async def delete(self, mark: Watermark) -> None:
+        raise AssertionError("no run deletes a mark", mark)
 
     async def all(self) -> list[Watermark]:
         return await self.inner.all()
