@@ -9,7 +9,7 @@ from usage_ingest.events.fields import flag, raw_id, tags, text, whole, within
 
 SCHEMA: Final = "usage-ingest/1"
 _FAMILY: Final = "usage-ingest/"
-_TEXTS: Final = (
+TEXTS: Final = (
     "gateway_id",
     "region",
     "gateway_request_id",
@@ -42,6 +42,12 @@ _TEXTS: Final = (
     "error_source",
     "error_reason",
 )
+NUMBERS: Final = ("status", "latency_ms", "response_created")
+FLAGS: Final = ("streaming", "background")
+KEYS: Final = frozenset({"schema", "gateway", "event_time", "tags", "usage"}).union(
+    TEXTS, NUMBERS, FLAGS
+)
+"""Every key of an event; the tests hold what policies/ emits against these tables."""
 _STATUS: Final = range(100, 600)
 _LATENCY: Final = range(2**31)
 """Milliseconds, up to 24 days: a value beyond would spoil the sums for good."""
@@ -74,7 +80,7 @@ def read(element: Mapping[str, Any]) -> Call:
         _is_odd(element, "streaming", streaming),
         _is_odd(element, "background", background),
     ]
-    fields: dict[str, Any] = {name: text(element.get(name)) for name in _TEXTS}
+    fields: dict[str, Any] = {name: text(element.get(name)) for name in TEXTS}
     fields["tags"] = tags(element.get("tags"))
     fields["latency_ms"] = None if odd[1] else latency
     return Call(
