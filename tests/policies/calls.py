@@ -29,9 +29,27 @@ _numbers = count(1)
 CHAT: Final = "/openai/deployments/gpt-4o-prod/chat/completions?api-version=2026-10-01"
 RESPONSES: Final = "/openai/v1/responses"
 MESSAGES: Final = "/anthropic/v1/messages"
+EMBEDDINGS: Final = "/openai/deployments/te3-large/embeddings"
 NO_BODY: Final = object()
 JSON: Final = "application/json; charset=utf-8"
 SSE: Final = "text/event-stream; charset=utf-8"
+
+RESPONSE: Final[dict[str, Any]] = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1795176000,
+    "model": "gpt-5-2026-08-07",
+    "background": False,
+    "service_tier": "priority",
+    "output": [{"type": "message", "content": [{"type": "output_text", "text": "planted answer"}]}],
+    "usage": {
+        "input_tokens": 4000,
+        "input_tokens_details": {"cached_tokens": 1024},
+        "output_tokens": 900,
+        "output_tokens_details": {"reasoning_tokens": 640},
+        "total_tokens": 4900,
+    },
+}
 
 
 def ticks(text: str) -> int:

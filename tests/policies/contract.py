@@ -45,11 +45,10 @@ class _Exact(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
-Event: Final = create_model(
-    "Event",
-    __base__=_Exact,
-    **{f"{name}_": (kind, Field(default, alias=name)) for name, (kind, default) in _FIELDS.items()},
-)
+_DEFINITIONS: Final[dict[str, Any]] = {
+    f"{name}_": (kind, Field(default, alias=name)) for name, (kind, default) in _FIELDS.items()
+}
+Event: Final[type[BaseModel]] = create_model("Event", __base__=_Exact, **_DEFINITIONS)
 """Our event: exactly the keys that own.py reads, each absent or of its type; usage may be null."""
 
 DIMENSIONS: Final = tuple(SHIPPED["own"]["fields"].values())

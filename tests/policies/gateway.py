@@ -16,7 +16,7 @@ from tests.policies.reader import Expression, Node, Value, read_policy
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 POLICIES: Final = ROOT / "policies"
-SOURCES: Final = Path(__file__).resolve().parent / "gateway"
+SOURCES: Final = Path(__file__).resolve().parent / "stub"
 FRAGMENTS: Final = (
     "usage-inbound",
     "usage-streaming",
@@ -82,7 +82,9 @@ class Program:
         """Compile everything; return the program."""
         count = len(self.expressions)
         methods = "\n".join(self.expressions)
-        _write(folder / "Expressions.cs", f"{_HEAD}public static class Expressions\n{{\n{methods}}}")
+        _write(
+            folder / "Expressions.cs", f"{_HEAD}public static class Expressions\n{{\n{methods}}}"
+        )
         listed = ", ".join(f"Expressions.E{each}" for each in range(count))
         _write(
             folder / "Table.cs",

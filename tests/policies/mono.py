@@ -19,6 +19,7 @@ PACKAGES: Final = (
     "libmono-system-core4.0-cil",
     "libmono-system-xml-linq4.0-cil",
     "libmono-system-numerics4.0-cil",
+    "pkg-config",
 )
 _REFERENCES: Final = ("System.Core", "System.Xml", "System.Xml.Linq", "System.Numerics")
 
@@ -38,7 +39,7 @@ def require() -> None:
 @cache
 def install() -> str:
     """Install Mono unless it is there; return why it cannot be had."""
-    with (Path(tempfile.gettempdir()) / "usage-ingest-mono.lock").open("a") as file:
+    with (Path(tempfile.gettempdir()) / f"usage-ingest-mono-{os.getuid()}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # two test runs of one machine wait for each other
         if is_there():
             return ""

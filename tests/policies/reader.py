@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 _ENTITY: Final = re.compile(r"&(quot|apos|lt|gt|amp|#\d+|#x[0-9a-fA-F]+);")
@@ -79,8 +79,8 @@ def read_policy(path: Path, *, strict: bool = True) -> Node:
     name = f"{path.parent.name}/{path.name}"
     if strict:
         try:
-            ElementTree.fromstring(text)  # noqa: S314 - our own file
-        except ElementTree.ParseError as error:
+            ET.fromstring(text)  # noqa: S314 - our own file
+        except ET.ParseError as error:
             raise UnreadablePolicyError(f"{name}: {error}") from error
     return _Reader(text, name, strict=strict).read()
 
@@ -199,7 +199,7 @@ def unescaped(text: str) -> str:
     def replaced(found: re.Match[str]) -> str:
         name = found[1]
         if name.startswith("#"):
-            return chr(int(name[2:], 16) if name[1] == "x" else int(name[1:]))
+            return chr(int(f"0{name[1:]}", 0) if name[1] == "x" else int(name[1:]))
         return _ENTITIES[name]
 
     return _ENTITY.sub(replaced, text)

@@ -10,8 +10,10 @@ import pytest
 
 from tests.policies.calls import (
     CHAT,
+    EMBEDDINGS,
     JSON,
     MESSAGES,
+    RESPONSE,
     RESPONSES,
     asked,
     body_on_file,
@@ -25,25 +27,8 @@ from usage_ingest.record import Flag, UsageState
 
 MULTIPART = {"Content-Type": 'multipart/form-data; boundary="x"'}
 FORM = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--x--\r\n'
-RESPONSE = {
-    "id": "resp_1",
-    "object": "response",
-    "created_at": 1795176000,
-    "model": "gpt-5-2026-08-07",
-    "background": False,
-    "service_tier": "priority",
-    "output": [{"type": "message", "content": [{"type": "output_text", "text": "planted answer"}]}],
-    "usage": {
-        "input_tokens": 4000,
-        "input_tokens_details": {"cached_tokens": 1024},
-        "output_tokens": 900,
-        "output_tokens_details": {"reasoning_tokens": 640},
-        "total_tokens": 4900,
-    },
-    "tool_usage": {"web_search": {"num_requests": 2}},
-}
+SEARCHED = RESPONSE | {"tool_usage": {"web_search": {"num_requests": 2}}}
 FOUNDRY = {"policy": "foundry-api"}
-EMBEDDINGS = "/openai/deployments/te3-large/embeddings"
 TRANSCRIPTIONS = "/openai/v1/audio/transcriptions"
 APIS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "chat": (
@@ -73,7 +58,7 @@ APIS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"output_tokens": None},
     ),
     "responses": (
-        {"url": RESPONSES, "body": {"model": "gpt-5"}, "response": make_response(RESPONSE)},
+        {"url": RESPONSES, "body": {"model": "gpt-5"}, "response": make_response(SEARCHED)},
         {
             "api_kind": "responses",
             "deployment": "gpt-5",
@@ -129,7 +114,11 @@ APIS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
             "response": make_response(body_on_file("transcription-by-duration")),
         },
         {"api_kind": "audio"},
-        {"duration_ms": round(body_on_file("transcription-by-duration")["usage"]["seconds"] * 1000)},
+        {
+            "duration_ms": round(
+                body_on_file("transcription-by-duration")["usage"]["seconds"] * 1000
+            )
+        },
     ),
     "Anthropic messages": (
         {
@@ -320,7 +309,7 @@ def test_an_html_502_of_the_backend_is_an_event(gateway: Gateway) -> None:
 
 
 def test_an_answer_of_one_megabyte_passes_unchanged(gateway: Gateway) -> None:
-    text = "planted é😀\\\" " * 70_000
+    text = 'planted é😀\\" ' * 70_000
     body = body_on_file("chat") | {"choices": [{"message": {"content": text}}]}
 
     done = send(gateway, body=asked(messages=[text]), response=make_response(body))
@@ -343,13 +332,17 @@ def test_a_get_reads_back_and_is_not_counted_again(gateway: Gateway) -> None:
 
 
 def test_all_polls_of_a_background_response_are_one_record(gateway: Gateway) -> None:
-    made = RESPONSE | {"background": True, "usage": None, "tool_usage": None}
+    made = RESPONSE | {"background": True, "usage": None}
     finished = RESPONSE | {"background": True}
 
     begun = send(gateway, url=RESPONSES, body={"background": True}, response=make_response(made))
     polls = [
         send(
-            gateway, url=f"{RESPONSES}/resp_1", method="GET", body=None, response=make_response(each)
+            gateway,
+            url=f"{RESPONSES}/resp_1",
+            method="GET",
+            body=None,
+            response=make_response(each),
         )
         for each in (made, finished, finished)
     ]

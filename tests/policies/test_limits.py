@@ -29,7 +29,7 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
 def test_hostile_names_of_callers_are_cut_and_clean(gateway: Gateway, text: str) -> None:
     """`send` looks at size, lengths and characters."""
-    headers = {name: text for name in ("x-usage-app", "x-usage-user", "x-usage-session")}
+    headers = dict.fromkeys(("x-usage-app", "x-usage-user", "x-usage-session"), text)
     headers |= {f"x-usage-tag-{number}": text for number in range(40)}
 
     done = send(gateway, headers=headers, body=asked(model=text, stream=True))
@@ -46,7 +46,7 @@ def test_hostile_answers_and_names_of_the_gateway_stay_below_the_limit(
     gateway: Gateway, text: str
 ) -> None:
     named = {"id": text, "name": text}
-    answer = dict.fromkeys(("id", "model", "object", "service_tier"), text)
+    answer: dict[str, Any] = dict.fromkeys(("id", "model", "object", "service_tier"), text)
     answer |= {"usage": {text: 1, "a": text, "b": [text] * 3, "prompt_tokens": 5}}
 
     done = send(
@@ -93,7 +93,7 @@ def test_usage_above_the_limit_keeps_its_counts_and_loses_what_is_deepest(gatewa
 def test_what_json_cannot_hold_makes_no_broken_event(gateway: Gateway) -> None:
     written = (
         '{"id":"x", /* planted */ "usage":{"prompt_tokens":3, "a": new Date(1), "b": /* c */ [1,'
-        " /* d */ 2], 'c': undefined, \"d\": NaN, \"e\": [Infinity]}}"
+        ' /* d */ 2], \'c\': undefined, "d": NaN, "e": [Infinity]}}'
     )
 
     done = send(gateway, response=make_response(written))
@@ -164,3 +164,33 @@ def test_no_call_breaks_the_contract(
     )
 
     assert done.record.usage_state in (UsageState.REPORTED, UsageState.NONE)
+
+
+def test_the_largest_event_there_can_be_is_below_the_limit(gateway: Gateway) -> None:
+    """Every text as long as it may be, and written as six bytes a character."""
+    six = "y" + "\u2028" * 30
+    long = six * 30
+    headers = dict.fromkeys(("x-usage-app", "x-usage-user", "x-usage-session"), long)
+    headers |= {f"x-usage-tag-{number}{'n' * 70}": long for number in range(9)}
+    answer: dict[str, Any] = dict.fromkeys(("id", "model", "object", "service_tier"), long)
+    answer["usage"] = {"total_tokens": 7} | {f"{number}": six * 6 for number in range(120)}
+
+    done = send(
+        gateway,
+        product={"id": long, "name": long},
+        api={"id": long, "name": long},
+        operation={"id": long, "name": long},
+        user={"id": long},
+        subscription={"id": "x" * 256, "name": long},
+        service=long,
+        region=long,
+        body=asked(model=long),
+        headers=headers,
+        response=make_response(
+            answer, x_ms_deployment_name=long, x_ms_spillover_from_deployment=long
+        ),
+    )
+
+    (logged,) = done.told["events"]
+    assert len(logged["body"].encode()) > 140_000
+    assert done.record.usage.total_tokens == 7

@@ -31,7 +31,7 @@ def policies() -> dict[str, Node]:
 
 
 def nodes(*names: str) -> Iterator[Node]:
-    for name, policy in policies().items():
+    for policy in policies().values():
         yield from (each for each in policy.walk() if each.name in names)
 
 
@@ -44,7 +44,9 @@ def test_fragments_are_included_in_the_sections_they_are_for() -> None:
         sections = {each.name: each for each in policies()[name].children}
         included = {
             section: [
-                each.literal("fragment-id") for each in node.walk() if "fragment-id" in each.attributes
+                each.literal("fragment-id")
+                for each in node.walk()
+                if "fragment-id" in each.attributes
             ]
             for section, node in sections.items()
         }
@@ -60,7 +62,14 @@ def test_fragments_keep_the_rules_of_fragments() -> None:
     """They name no section and no other fragment, and none is above 32 KB."""
     for name in FRAGMENTS:
         names = {each.name for each in policies()[name].walk()}
-        assert not names & {"inbound", "backend", "outbound", "on-error", "base", "include-fragment"}
+        assert not names & {
+            "inbound",
+            "backend",
+            "outbound",
+            "on-error",
+            "base",
+            "include-fragment",
+        }
         assert (POLICIES / f"{name}.xml").stat().st_size < 32_000
 
 
@@ -176,7 +185,7 @@ def test_the_schema_has_exactly_the_keys_that_are_read() -> None:
     class Seen(dict[str, object]):
         asked: set[str] = set()  # noqa: RUF012 - of this one test
 
-        def get(self, key: str, default: object = None) -> object:  # type: ignore[override]
+        def get(self, key: str, default: object = None) -> object:
             self.asked.add(key)
             return super().get(key, default)
 
@@ -194,8 +203,8 @@ def test_expressions_use_only_what_the_documentation_allows(gateway: Gateway) ->
     allowed = {}
     for line in Path(__file__).with_name("allowed_types.txt").read_text().splitlines():
         if line and not line.startswith("#"):
-            name, members = line.split("|")
-            allowed[name] = None if members == "All" else set(members.split(", "))
+            name, listed = line.split("|")
+            allowed[name] = None if listed == "All" else set(listed.split(", "))
     types, members = gateway.references()
     context = {name for name in types if "." not in name}
 
@@ -203,8 +212,8 @@ def test_expressions_use_only_what_the_documentation_allows(gateway: Gateway) ->
     assert set(types) - context - set(allowed) == set(IMPLIED)
     for each in members:
         owner, _, member = each.partition(" ")
-        if listed := allowed.get(owner):
-            assert member.removeprefix("get_") in listed, each
+        if some := allowed.get(owner):
+            assert member.removeprefix("get_") in some, each
 
 
 @pytest.mark.parametrize("word", ["As<JObject>", "DateTime.Now", "ToString()"])

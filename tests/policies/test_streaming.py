@@ -63,9 +63,7 @@ def test_a_streamed_call_that_failed_awaits_nothing(gateway: Gateway, status: in
     assert done.told["reads"] == 0
 
 
-@pytest.mark.parametrize(
-    "kind", [SSE, "TEXT/EVENT-STREAM", "application/vnd.amazon.eventstream"]
-)
+@pytest.mark.parametrize("kind", [SSE, "TEXT/EVENT-STREAM", "application/vnd.amazon.eventstream"])
 def test_a_stream_that_was_not_asked_for_in_json_is_not_read_either(
     gateway: Gateway, kind: str
 ) -> None:
