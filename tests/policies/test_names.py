@@ -73,12 +73,17 @@ def test_fragments_keep_the_rules_of_fragments() -> None:
         assert (POLICIES / f"{name}.xml").stat().st_size < 32_000
 
 
-def test_apis_forward_without_buffering_and_with_one_policy_in_the_backend_section() -> None:
+def test_apis_stream_unbuffered_and_buffer_what_is_read() -> None:
+    """A backend section takes one policy; `buffer-response` takes no expression."""
     for name in APIS:
         backend = policies()[name].children[1]
-        (forward,) = backend.children
-        assert (backend.name, forward.name) == ("backend", "forward-request")
-        assert forward.literal("buffer-response") == "false"
+        (choose,) = backend.children
+        streaming, otherwise = choose.children
+        condition = streaming.attributes["condition"]
+        assert isinstance(condition, Expression)
+        assert VARIABLE.findall(condition.code) == ["usage-streaming"]
+        buffering = [each.children[0].literal("buffer-response") for each in (streaming, otherwise)]
+        assert (backend.name, buffering) == ("backend", ["false", "true"])
 
 
 def test_every_variable_that_is_read_is_set_somewhere() -> None:

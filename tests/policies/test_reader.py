@@ -110,24 +110,32 @@ def test_misuse_of_a_body_is_told(tmp_path: Path) -> None:
         backend=forward,
         outbound=variable("context.Response.Body.As<string>(preserveContent: true)"),
     )
+    hurried = policy(
+        inbound=Node("base", 1),
+        backend=Node("forward-request", 1, {"buffer-response": "false"}),
+        outbound=variable("context.Response.Body.As<string>(preserveContent: true)"),
+    )
     throwing = policy(
         inbound=variable("context.Request.Body.As<JObject>(preserveContent: true)"),
         backend=forward,
     )
     odd = policy(inbound=variable("new object[0]"), backend=forward)
     program = Program()
-    for name, each in {"c": consuming, "r": reading, "t": throwing, "o": odd}.items():
+    wrong = {"c": consuming, "r": reading, "u": hurried, "t": throwing, "o": odd}
+    for name, each in wrong.items():
         program.add("policies", name, each)
     streamed = make_response("data: [DONE]\n\n", kind="text/event-stream")
 
     with Gateway(program.build(tmp_path)) as running:
         consumed = running.ask(make_call(policy="c"))
         read = running.ask(make_call(policy="r", response=streamed))
+        unbuffered = running.ask(make_call(policy="u"))
         thrown = running.ask(make_call(policy="t", body="no JSON"))
         unusual = running.ask(make_call(policy="o"))
 
     assert consumed["misuses"] == ["the request body was consumed"]
     assert read["misuses"] == ["the streamed response body was read"]
+    assert unbuffered["misuses"] == ["the unbuffered response body was read"]
     assert thrown["status"] == 500
     assert unusual["warnings"] == ["variable x is of no basic type"]
 

@@ -48,7 +48,7 @@ def test_a_streamed_call_is_one_event_without_usage_and_one_metric(
 
     assert (done.event["streaming"], done.event["usage"]) == (True, None)
     assert done.record.usage_state is UsageState.AWAITING_METRICS
-    assert done.told["reads"] == 0
+    assert (done.told["reads"], done.told["buffered"]) == (0, False)
     assert len(done.metrics) == 1
 
 
@@ -77,6 +77,17 @@ def test_a_stream_that_was_not_asked_for_in_json_is_not_read_either(
     assert done.told["reads"] == 0
     assert done.metrics == []
     assert done.record.usage_state is UsageState.AWAITING_METRICS
+
+
+@pytest.mark.parametrize("query", ["stream=true&starting_after=7", "stream=True"])
+def test_a_stream_that_is_taken_up_again_is_not_counted_again(gateway: Gateway, query: str) -> None:
+    done = send(
+        gateway, url=f"{RESPONSES}/resp_1?{query}", method="GET", body=None, response=STREAM
+    )
+
+    assert (done.event["streaming"], done.told["buffered"]) == (True, False)
+    assert done.metrics == []
+    assert done.record.usage_state is UsageState.NONE
 
 
 @pytest.mark.parametrize("stream", [False, None, "true", 1, {}])
@@ -142,6 +153,10 @@ def test_usage_is_asked_for_in_front_of_a_body_that_stays_as_it_is(gateway: Gate
 
 OTHERS: dict[str, dict[str, Any]] = {
     "not streamed": {"body": asked(), "response": make_response(body_on_file("chat"))},
+    "streamed by its path, with a body that is not": {
+        "url": f"{CHAT}&stream=true",
+        "body": asked(),
+    },
     "of the caller's choice": {"body": asked(stream=True, stream_options={"include_usage": False})},
     "with options of the caller": {"body": asked(stream=True, stream_options={})},
     "with a null of the caller": {"body": asked(stream=True, stream_options=None)},

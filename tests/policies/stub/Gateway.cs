@@ -29,6 +29,7 @@ public sealed class Call
     private readonly JArray warnings = new JArray();
     private string section = "inbound";
     private JToken forwarded;
+    private string encoding;
     private bool? buffered;
     private bool returned;
 
@@ -81,6 +82,7 @@ public sealed class Call
             new JProperty("error", scene.Error == null ? null : scene.Error.Source + ": " + scene.Error.Message),
             new JProperty("buffered", buffered),
             new JProperty("forwarded", forwarded),
+            new JProperty("encoding", encoding),
             new JProperty("answer", Sent(answer == null ? null : answer.Content)),
             new JProperty("reads", answer == null || answer.Content == null ? 0 : answer.Content.Reads),
             new JProperty("variables", JObject.FromObject(
@@ -212,7 +214,7 @@ public sealed class Call
 
     private void SetBody(string text)
     {
-        var body = new Body(section, Encoding.UTF8.GetBytes(text), false, scene.Misuses);
+        var body = new Body(section, Encoding.UTF8.GetBytes(text), null, scene.Misuses);
         if (section == "inbound") { scene.Asked.Content = body; } else { scene.Answered.Content = body; }
     }
 
@@ -257,6 +259,7 @@ public sealed class Call
     {
         var given = scene.Given["response"] as JObject;
         forwarded = Sent(scene.Asked.Content);
+        encoding = scene.Asked.Given.GetValueOrDefault("Accept-Encoding", null);
         buffered = Text(node, "buffer-response") != "false";
         if (given == null)
         {
@@ -264,11 +267,12 @@ public sealed class Call
         }
         var headers = new Headers(given["headers"]);
         var streamed = headers.GetValueOrDefault("Content-Type", "").Contains("event-stream");
+        var flow = streamed ? "streamed" : buffered == false ? "unbuffered" : null;
         scene.Answered = new Response
         {
             StatusCode = (int)given["status"],
             Given = headers,
-            Content = scene.NewBody("response", given["body"], streamed)
+            Content = scene.NewBody("response", given["body"], flow)
         };
     }
 

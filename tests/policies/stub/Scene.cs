@@ -43,13 +43,13 @@ public sealed class Body : IMessageBody
         typeof(XNode), typeof(XElement), typeof(XDocument)
     };
     private readonly string name;
-    private readonly bool streamed;
+    private readonly string flow;
     private readonly List<string> misuses;
 
-    public Body(string name, byte[] content, bool streamed, List<string> misuses)
+    public Body(string name, byte[] content, string flow, List<string> misuses)
     {
         this.name = name;
-        this.streamed = streamed;
+        this.flow = flow;
         this.misuses = misuses;
         Content = content;
     }
@@ -61,7 +61,7 @@ public sealed class Body : IMessageBody
     public T As<T>(bool preserveContent = false)
     {
         Reads += 1;
-        if (streamed) { misuses.Add("the streamed " + name + " body was read"); }
+        if (flow != null) { misuses.Add("the " + flow + " " + name + " body was read"); }
         if (Consumed) { throw new InvalidOperationException("the " + name + " body is consumed"); }
         if (!Documented.Contains(typeof(T)))
         {
@@ -205,14 +205,14 @@ public sealed class Scene : IContext, IDeployment
         Asked.OriginalUrl = new Url((string)request["url"]);
         Asked.Target = Asked.OriginalUrl;
         Asked.Given = new Headers(request["headers"]);
-        Asked.Content = NewBody("request", request["body"], false);
+        Asked.Content = NewBody("request", request["body"], null);
     }
 
-    public Body NewBody(string name, JToken base64, bool streamed)
+    public Body NewBody(string name, JToken base64, string flow)
     {
         return base64 == null || base64.Type == JTokenType.Null
             ? null
-            : new Body(name, Convert.FromBase64String((string)base64), streamed, Misuses);
+            : new Body(name, Convert.FromBase64String((string)base64), flow, Misuses);
     }
 
     public IApi Api { get { return Named.Of(Given["api"]); } }
