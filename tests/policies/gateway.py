@@ -136,8 +136,29 @@ def our_program() -> Program:
             if each.attributes.get("fragment-id") == "usage-inbound":
                 each.attributes["fragment-id"] = "usage-inbound+usage"
         program.add("policies", f"{name}+usage", varied)
+    program.add("policies", "bare", bare_policy())
     program.add("policies", "openai-api+options", with_options(POLICIES / "openai-api.xml"))
     return program
+
+
+def bare_policy() -> Node:
+    """Return another team's policy, which includes the fragments and sets no variable."""
+
+    def including(*names: str) -> list[Node]:
+        return [Node("include-fragment", 0, {"fragment-id": each}) for each in names]
+
+    address = {"base-url": "https://model.contoso.com:8443/secret-path?key=planted"}
+    sections = {
+        "inbound": [
+            Node("set-backend-service", 0, dict(address)),
+            *including("usage-inbound", "usage-streaming"),
+        ],
+        "backend": [Node("forward-request", 0)],
+        "outbound": including("usage-outbound"),
+        "on-error": including("usage-on-error"),
+    }
+    children = [Node(name, 0, children=nodes) for name, nodes in sections.items()]
+    return Node("policies", 0, children=children)
 
 
 def with_options(path: Path) -> Node:

@@ -377,6 +377,14 @@ def test_a_request_that_is_not_as_expected_is_forwarded_as_it_is(
     assert done.event["deployment"] == "gpt-4o-prod"
 
 
+def test_a_policy_that_sets_no_variables_still_names_the_backend(gateway: Gateway) -> None:
+    done = send(gateway, policy="bare")
+
+    assert done.event["backend"] == "model.contoso.com"
+    assert not {"provider", "api_kind"} & done.event.keys()
+    assert done.record.usage.input_tokens == 19
+
+
 def test_the_query_is_never_part_of_a_deployment(gateway: Gateway) -> None:
     done = send(gateway, url="/openai/deployments/a?x=/deployments/planted")
 
