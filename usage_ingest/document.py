@@ -7,7 +7,10 @@ None is left out. `partitionKey`, `rollup_id` and `payload_hash` are the store's
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
+
+import orjson
 
 from usage_ingest.record import (
     USAGE_FIELDS,
@@ -16,6 +19,7 @@ from usage_ingest.record import (
     TokenUsage,
     UsageRecord,
     UsageState,
+    payload_hash,
 )
 from usage_ingest.record_id import Coordinates, MetricBin
 
@@ -41,11 +45,13 @@ _PLAIN: Final = tuple(
     }
 )
 """Fields that are stored as they are, under their own names."""
+_plain_values: Final = attrgetter(*_PLAIN)
 
 
 def time_text(moment: datetime) -> str:
     """Write a UTC time so that texts sort as the times do, to the microsecond."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    written = orjson.dumps(moment.astimezone(UTC), option=orjson.OPT_UTC_Z)[1:-2].decode()
+    return f"{written}Z" if moment.microsecond else f"{written}.000000Z"
 
 
 def time_of(text: str) -> datetime:
@@ -57,13 +63,15 @@ def to_document(
     record: UsageRecord, cosmos_partition_key: str, rollup_id: str, ttl_days: int
 ) -> dict[str, Any]:
     """Return the ledger document of a record that is counted in `rollup_id`."""
+    reported = record.usage.reported()
+    plain = zip(_PLAIN, _plain_values(record), strict=True)
     document: dict[str, Any] = {
         "id": record.record_id,
         "partitionKey": cosmos_partition_key,
         "type": USAGE_TYPE,
         "day": record.day,
         "ttl": ttl_days * SECONDS_PER_DAY,
-        "payload_hash": record.usage.payload_hash(),
+        "payload_hash": payload_hash(reported),
         "rollup_id": rollup_id,
         "event_time": time_text(record.event_time),
         "ingested_at": time_text(record.ingested_at),
@@ -71,11 +79,8 @@ def to_document(
         "usage_state": record.usage_state.value,
         "usage_estimated": record.usage_estimated,
     }
-    for name in _PLAIN:
-        value = getattr(record, name)
-        if value is not None:
-            document[name] = value
-    document.update(record.usage.reported())
+    document.update({name: value for name, value in plain if value is not None})
+    document.update(reported)
     if record.tags:
         document["tags"] = record.tags
     if record.flags:
@@ -89,17 +94,14 @@ def to_document(
 
 def coordinates_fields(hub: Coordinates) -> dict[str, Any]:
     """Return where an event stands, as stored with whatever was made of it."""
-    return {
-        name: value
-        for name, value in (
-            ("namespace", hub.namespace),
-            ("hub", hub.hub),
-            ("partition_id", hub.partition_id),
-            ("sequence_number", hub.sequence_number),
-            ("enqueued_time", hub.enqueued_time and time_text(hub.enqueued_time)),
-        )
-        if value is not None
-    }
+    written: dict[str, Any] = {"namespace": hub.namespace, "hub": hub.hub}
+    if hub.partition_id is not None:
+        written["partition_id"] = hub.partition_id
+    if hub.sequence_number is not None:
+        written["sequence_number"] = hub.sequence_number
+    if hub.enqueued_time is not None:
+        written["enqueued_time"] = time_text(hub.enqueued_time)
+    return written
 
 
 def from_document(document: Mapping[str, Any]) -> UsageRecord:

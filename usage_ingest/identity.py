@@ -45,7 +45,10 @@ class Identity:
 
     def value(self, name: str, day: str) -> str | None:
         """Return the value that holds on a day, or None where there is none."""
-        held = [each for each in self.values.get(name, ()) if each.from_day <= day]
+        values = self.values.get(name)
+        if not values:
+            return None
+        held = [each for each in values if each.from_day <= day]
         return max(held, key=lambda each: each.from_day).value if held else None
 
     def shards(self, subscription: str, day: str) -> int:
@@ -55,7 +58,9 @@ class Identity:
             ConfigError: What is stored is no whole number above zero.
         """
         name = f"shards/{subscription}"
-        value = self.value(name, day) or "1"
+        value = self.value(name, day)
+        if not value:
+            return 1
         if not _SHARDS.fullmatch(value):
             raise ConfigError(f"identity {name!r}: {value!r} on {day} is no number of shards")
         return int(value)

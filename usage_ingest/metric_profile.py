@@ -9,6 +9,7 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -161,6 +162,18 @@ def covering_profile(identity: Identity, day: str, fields: Mapping[str, Any]) ->
         if definition is not None and definition.covers_call(fields):
             return profile
     return None
+
+
+def covering_since(profile: str, identity: Identity, today: date) -> datetime | None:
+    """Return when a profile began to count instead of events; None where it does not yet."""
+    days = [
+        dated.from_day
+        for dated in identity.values.get(METRIC_PROFILE + profile, ())
+        if dated.from_day <= today.isoformat()
+        and dated.value != OFF
+        and parsed(profile, dated.value).covers == "all"
+    ]
+    return datetime.fromisoformat(min(days)).replace(tzinfo=UTC) if days else None
 
 
 def wrong_definitions(identity: Identity, collected: AbstractSet[str], today: str) -> list[str]:

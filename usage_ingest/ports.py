@@ -16,9 +16,10 @@ from usage_ingest.metrics.ports import WatermarkStore
 from usage_ingest.metrics.watermark import Source
 from usage_ingest.record import UsageRecord
 from usage_ingest.streaming import Metrics
+from usage_ingest.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ReceivedEvent:
     """One event as a hub or its trigger delivers it; `enqueued_time` is aware UTC."""
 

@@ -4,13 +4,15 @@ Pure: no I/O, no clock, no settings. Counts are integers; None is "not reported"
 "reported as zero". Names follow OpenTelemetry's GenAI conventions (docs/adr/0002).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import field, fields, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 from usage_ingest.record_id import Coordinates, MetricBin, digest
+from usage_ingest.value import value
 
 IMPLAUSIBLE_COUNT: Final = 100_000_000
 """A count above this in one call is a producer's fault, not usage."""
@@ -44,7 +46,7 @@ class Flag(StrEnum):
     ODD_VALUE = "odd_value"  # a value that is not a count could not be read and was left out
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class TokenUsage:
     """Tokens and other units of one call; wholes include their parts.
 
@@ -73,14 +75,27 @@ class TokenUsage:
     duration_ms: int | None = None
     images: int | None = None
     searches: int | None = None
+    _reported: Mapping[str, int] | None = field(default=None, init=False, repr=False, compare=False)
 
-    def reported(self) -> dict[str, int]:
-        """Return the units that were reported, by name, zeros included."""
-        return {name: value for name in USAGE_FIELDS if (value := getattr(self, name)) is not None}
+    def reported(self) -> Mapping[str, int]:
+        """Return the units that were reported, by name, zeros included; made once."""
+        if self._reported is None:
+            counts = zip(USAGE_FIELDS, _counts(self), strict=True)
+            found = {name: count for name, count in counts if count is not None}
+            object.__setattr__(self, "_reported", found)
+            return found
+        return self._reported
 
     def payload_hash(self) -> str:
         """Return a hash that two usages share exactly when they are equal."""
-        return digest("usage", *(f"{name}={value}" for name, value in self.reported().items()))
+        return payload_hash(self.reported())
+
+    @property
+    def written_to_cache(self) -> int:
+        """Tokens written to the cache: they may be reported by their lifetimes alone."""
+        if self.cache_write_input_tokens is not None:
+            return self.cache_write_input_tokens
+        return sum(filter(None, _lifetimes(self)))
 
     def settled(self) -> tuple["TokenUsage", bool]:
         """Return the usage with wholes kept and impossible parts set to None.
@@ -88,7 +103,7 @@ class TokenUsage:
         Returns:
             The usage, and whether everything in it was consistent.
         """
-        unknown = set(_impossible_parts(self))
+        unknown = _impossible_parts(self)
         total, wholes = self.total_tokens, (self.input_tokens or 0) + (self.output_tokens or 0)
         if total is not None and total < wholes:
             unknown.add("total_tokens")
@@ -97,8 +112,14 @@ class TokenUsage:
         return replace(self, **dict.fromkeys(unknown)), False
 
 
-USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage))
+def payload_hash(reported: Mapping[str, int]) -> str:
+    """Return a hash of reported units, in the order of TokenUsage."""
+    return digest("usage", *[f"{name}={count}" for name, count in reported.items()])
+
+
+USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage) if each.init)
 TOKEN_FIELDS: Final = tuple(name for name in USAGE_FIELDS if name.endswith("_tokens"))
+_counts: Final = attrgetter(*USAGE_FIELDS)
 NO_USAGE: Final = TokenUsage()
 NO_USAGE_HASH: Final = NO_USAGE.payload_hash()
 
@@ -109,8 +130,10 @@ _WRITE_LIFETIMES: Final = (
     "cache_write_1h_input_tokens",
     "cache_write_12h_input_tokens",
 )
+_lifetimes: Final = attrgetter(*_WRITE_LIFETIMES)
+_WRITTEN: Final = "written_to_cache"
 _PARTS: Final = (
-    ("input_tokens", ("cached_input_tokens", _WRITE)),
+    ("input_tokens", ("cached_input_tokens", _WRITTEN)),
     ("input_tokens", ("audio_input_tokens", "image_input_tokens", "text_input_tokens")),
     (_WRITE, _WRITE_LIFETIMES),
     ("output_tokens", ("reasoning_output_tokens",)),
@@ -123,23 +146,27 @@ _PARTS: Final = (
 """Each whole with a group of parts that do not overlap: their sum cannot be above it."""
 
 
-def _impossible_parts(usage: TokenUsage) -> Iterable[str]:
-    for whole, parts in _PARTS:
-        limit = getattr(usage, whole)
-        if limit is not None and sum(_size(usage, part) for part in parts) > limit:
-            yield from parts
-            if _WRITE in parts:
-                yield from _WRITE_LIFETIMES
+def _reader(names: tuple[str, ...]) -> Callable[[TokenUsage], tuple[int | None, ...]]:
+    """Return what reads these counts at once."""
+    if len(names) == 1:
+        return lambda usage: (getattr(usage, names[0]),)
+    return attrgetter(*names)
 
 
-def _size(usage: TokenUsage, part: str) -> int:
-    """Return a part's tokens; cache writes may be reported by their lifetimes alone."""
-    if part == _WRITE and usage.cache_write_input_tokens is None:
-        return sum(getattr(usage, lifetime) or 0 for lifetime in _WRITE_LIFETIMES)
-    return getattr(usage, part) or 0
+_READ_PARTS: Final = tuple((attrgetter(whole), _reader(parts), parts) for whole, parts in _PARTS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _impossible_parts(usage: TokenUsage) -> set[str]:
+    unknown: set[str] = set()
+    for read_whole, read_parts, names in _READ_PARTS:
+        whole, parts = read_whole(usage), read_parts(usage)
+        if whole is not None and any(parts) and sum(filter(None, parts)) > whole:
+            for name in names:
+                unknown.update((_WRITE, *_WRITE_LIFETIMES) if name == _WRITTEN else (name,))
+    return unknown
+
+
+@value(kw_only=True)
 class UsageRecord:
     """One call: who, what, when, how it ended and what it used. Times are aware UTC."""
 

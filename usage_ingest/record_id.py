@@ -6,11 +6,12 @@ No setting enters an id, nor the hub's offset, nor a provider's response id alon
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from usage_ingest.value import value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value(kw_only=True)
 class Coordinates:
     """Where in Event Hubs an event stands; the offset is no identity and is not kept."""
 
@@ -21,7 +22,7 @@ class Coordinates:
     enqueued_time: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class MetricBin:
     """Which rows of the metrics a record sums up, and when they were read.
 
@@ -41,8 +42,10 @@ def digest(kind: str, *parts: str | int | None) -> str:
 
     Frozen: stored documents are found by these ids for as long as they are kept.
     """
-    text = "".join("-;" if part is None else f"{len(str(part))}:{part};" for part in (kind, *parts))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    written = f"{len(kind)}:{kind};"
+    for part in parts:
+        written += "-;" if part is None else f"{len(text := str(part))}:{text};"
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def milliseconds(moment: datetime) -> int:
@@ -51,7 +54,7 @@ def milliseconds(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000 + delta.microseconds // 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class RawIdentity:
     """The raw fields of an event that can tell it from every other, as they were sent."""
 

@@ -4,9 +4,10 @@ A rollup lies in the same logical partition as the ledger documents that it coun
 transactional batch writes both. Counters are flat integers; one that nobody reported is absent.
 """
 
+import functools
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from usage_ingest.record import USAGE_FIELDS, Source, UsageRecord, UsageState
 from usage_ingest.record_id import digest
@@ -42,15 +43,16 @@ LATENCY_COUNTERS: Final = (
     *(name for _, name in LATENCY_BUCKETS),
     LATENCY_ABOVE,
 )
+_BOUNDS: Final = tuple(bound for bound, _ in LATENCY_BUCKETS)
 COUNTERS: Final = (*REQUEST_COUNTERS, *LATENCY_COUNTERS, *USAGE_FIELDS)
 
-_BANDS: Final = ((128_000, "128k"), (200_000, "200k"), (272_000, "272k"))
+_BAND_BOUNDS: Final = (128_000, 200_000, 272_000)
+_BANDS: Final = ("128k", "200k", "272k", "above_272k")
 _FAILED: Final = 400
 _RATE_LIMITED: Final = 429
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollupKey:
+class RollupKey(NamedTuple):
     """What a rollup is of. Never an end user or a session: those would have no bound."""
 
     day: str
@@ -76,8 +78,7 @@ class RollupKey:
 
     def collapsed(self) -> "RollupKey":
         """Return the key with what may have any number of values put under `(other)`."""
-        return replace(
-            self,
+        return self._replace(
             app_id=self.app_id and OTHER,
             tenant_id=self.tenant_id and OTHER,
             tags=tuple((name, OTHER) for name, _ in self.tags),
@@ -85,26 +86,31 @@ class RollupKey:
 
     def fields(self) -> dict[str, Any]:
         """Return the key as stored: by name, what is unknown left out."""
-        stored = {name: getattr(self, name) for name in KEY_FIELDS}
+        stored = self._asdict()
         stored["tags"] = dict(self.tags) or None
         return {name: value for name, value in stored.items() if value is not None}
 
     def key_hash(self) -> str:
         """Return a hash that two keys share exactly when they are equal."""
-        tags = (part for pair in self.tags for part in pair)
-        values = (getattr(self, name) for name in KEY_FIELDS if name != "tags")
-        texts = (None if value is None else str(value) for value in values)
-        return digest("rollup", *texts, *tags)
+        return _key_hash(self)
 
 
-KEY_FIELDS: Final = tuple(RollupKey.__slots__)
+KEY_FIELDS: Final = RollupKey._fields
+
+
+@functools.lru_cache(maxsize=4_096)  # most events of a batch are counted under few keys
+def _key_hash(key: RollupKey) -> str:
+    tags = (part for pair in key.tags for part in pair)
+    values = (getattr(key, name) for name in KEY_FIELDS if name != "tags")
+    texts = (None if value is None else str(value) for value in values)
+    return digest("rollup", *texts, *tags)
 
 
 def context_band(input_tokens: int | None) -> str | None:
     """Return the band of one call's input that prices may depend on."""
     if input_tokens is None:
         return None
-    return next((name for bound, name in _BANDS if input_tokens <= bound), "above_272k")
+    return _BANDS[bisect_left(_BAND_BOUNDS, input_tokens)]
 
 
 def rollup_key(record: UsageRecord, tag_names: Iterable[str]) -> RollupKey:
@@ -115,7 +121,7 @@ def rollup_key(record: UsageRecord, tag_names: Iterable[str]) -> RollupKey:
         product_id=record.product_id,
         app_id=record.app_id,
         tenant_id=record.tenant_id,
-        tags=tuple((name, record.tags[name]) for name in tag_names if name in record.tags),
+        tags=tuple([(name, record.tags[name]) for name in tag_names if name in record.tags]),
         gateway=record.gateway,
         backend=record.backend,
         provider=record.provider,
@@ -133,6 +139,7 @@ def rollup_key(record: UsageRecord, tag_names: Iterable[str]) -> RollupKey:
     )
 
 
+@functools.lru_cache(maxsize=4_096)
 def rollup_id(key_hash: str, slot: int) -> str:
     """Return the id of the document that a slot of hub partitions counts a key in."""
     return digest("rollup-slot", key_hash, slot)
@@ -140,7 +147,9 @@ def rollup_id(key_hash: str, slot: int) -> str:
 
 def increments(record: UsageRecord) -> dict[str, int]:
     """Return what a record adds to its rollup; metrics add tokens and no requests."""
-    return ({} if _is_summed(record) else _request(record)) | record.usage.reported()
+    added = {} if _is_summed(record) else _request(record)
+    added.update(record.usage.reported())
+    return added
 
 
 def _is_summed(record: UsageRecord) -> bool:
@@ -165,7 +174,7 @@ def _request(record: UsageRecord) -> dict[str, int]:
 
 
 def _bucket(latency_ms: int) -> str:
-    return next((name for bound, name in LATENCY_BUCKETS if latency_ms <= bound), LATENCY_ABOVE)
+    return LATENCY_COUNTERS[1 + bisect_left(_BOUNDS, latency_ms)]
 
 
 def rollup_document(

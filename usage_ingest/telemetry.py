@@ -34,6 +34,7 @@ AlarmName = Literal[
     "partition_unknown",
     "rollup_refused",
     "metrics_source_failed",
+    "metrics_not_taken",
     "metric_bin_shrank",
     "metric_value_odd",
     "metric_bin_too_old",

@@ -190,7 +190,8 @@ class CosmosServer:
         if pk is None:
             raise bad_request("The partition key of the item is missing.")
         if name == "batch":
-            return _batch(self._store.execute(container, pk, wire.parse_batch(body)))
+            outcomes = self._store.execute(container, pk, wire.parse_batch(body))
+            return _batch(outcomes, minimal="prefer" in request.headers)
         content = orjson.loads(body) if body else None
         if_match, if_none_match = map(request.headers.get, ("if-match", "if-none-match"))
         operation = Operation(name, item, content, if_match, if_none_match)
@@ -232,9 +233,9 @@ def _parsed(body: bytes) -> tuple[str, Query]:
     return request["query"], parse_query(request["query"], parameters)
 
 
-def _batch(outcomes: list[Outcome | CosmosError]) -> web.Response:
+def _batch(outcomes: list[Outcome | CosmosError], *, minimal: bool = False) -> web.Response:
     failed = any(isinstance(outcome, CosmosError) for outcome in outcomes)
-    answers = [wire.batch_answer(outcome) for outcome in outcomes]
+    answers = [wire.batch_answer(outcome, minimal=minimal) for outcome in outcomes]
     return _json(answers, HTTPStatus.MULTI_STATUS if failed else HTTPStatus.OK)
 
 

@@ -148,8 +148,8 @@ class Store:
 
     def check_database(self, name: str) -> None:
         """Raise 404 if there is no such database."""
-        select = "SELECT id FROM databases WHERE id = ?1 UNION SELECT database FROM containers"
-        if self._sql.execute(f"{select} WHERE database = ?1", (name,)).fetchone() is None:
+        select = "SELECT id FROM databases WHERE id = :name UNION SELECT database FROM containers"
+        if self._sql.execute(f"{select} WHERE database = :name", {"name": name}).fetchone() is None:
             raise CosmosError(HTTPStatus.NOT_FOUND, f"The database {name} does not exist.", 1003)
 
     def container(self, database: str, name: str) -> Container:

@@ -20,7 +20,7 @@ EMULATOR_KEY = (
 ONE_RANGE = b'{"id":"0","minInclusive":"","maxExclusive":"FF","parents":[]}'
 MAX_BATCH_OPERATIONS = 100
 MAX_BATCH_BYTES = 2 * 1024 * 1024
-_REFUSED = {"a-im": "The change feed", "x-ms-start-epk": "A feed range", "prefer": "no_response"}
+_REFUSED = {"a-im": "The change feed", "x-ms-start-epk": "A feed range"}
 _POSTS = {
     "x-ms-cosmos-is-query-plan-request": "plan",
     "x-ms-documentdb-isquery": "query",
@@ -52,8 +52,12 @@ def operation_name(method: str, item: str | None, headers: Mapping[str, str]) ->
         if header in headers:
             raise bad_request(f"{what} is not supported here ({header}).")
     if method == "POST":
-        return next((name for header, name in _POSTS.items() if header in headers), "create")
-    return "query" if item is None and method == "GET" else _METHODS[method]
+        name = next((name for header, name in _POSTS.items() if header in headers), "create")
+    else:
+        name = "query" if item is None and method == "GET" else _METHODS[method]
+    if "prefer" in headers and name != "batch":
+        raise bad_request(f"no_response is supported here for batches only, not for {name}.")
+    return name
 
 
 def partition_key(headers: Mapping[str, str]) -> str | None:
@@ -79,15 +83,16 @@ def parse_batch(body: bytes) -> list[Operation]:
     ]
 
 
-def batch_answer(outcome: Outcome | CosmosError) -> dict[str, Any]:
-    """One operation's part of a batch's answer."""
+def batch_answer(outcome: Outcome | CosmosError, *, minimal: bool = False) -> dict[str, Any]:
+    """One operation's part of a batch's answer; a minimal one leaves the document out."""
     answer: dict[str, Any] = {"statusCode": outcome.status, "requestCharge": 1.0}
     if isinstance(outcome, CosmosError):
         answer["subStatusCode"] = outcome.substatus
         answer["retryAfterMilliseconds"] = outcome.retry_after_ms
     elif outcome.body is not None:
         answer["eTag"] = outcome.etag
-        answer["resourceBody"] = orjson.loads(outcome.body)
+        if not minimal:
+            answer["resourceBody"] = orjson.loads(outcome.body)
     return answer
 
 

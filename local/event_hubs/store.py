@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS events (
     PRIMARY KEY (hub, partition_id, sequence_number)
 );
 """
-OF_PARTITION = "WHERE hub = ?1 AND partition_id = ?2"
+OF_PARTITION = "WHERE hub = :hub AND partition_id = :partition_id"
 OFFSET_STEP = 64  # an event's offset is its sequence number times this
 NewEvent = tuple[str | None, bytes]  # its partition key and its bare message, still encoded
 
@@ -80,7 +80,8 @@ class EventStore:
             f"(SELECT MIN(sequence_number) FROM events {OF_PARTITION}), last_sequence_number + 1) "
             f"FROM partitions {OF_PARTITION}"
         )
-        return PartitionState(*self._database.execute(query, (hub, partition_id)).fetchone())
+        place = {"hub": hub, "partition_id": partition_id}
+        return PartitionState(*self._database.execute(query, place).fetchone())
 
     def append(self, hub: str, partition_id: str, events: Sequence[NewEvent]) -> None:
         """Add events at a partition's end; all of them or none."""
@@ -88,40 +89,44 @@ class EventStore:
         numbered = enumerate(events, state.last_sequence_number + 1)
         enqueued_ms = max(self.clock(), state.last_enqueued_ms)
         rows = [(hub, partition_id, number, enqueued_ms, *event) for number, event in numbered]
-        change = "UPDATE partitions SET last_sequence_number = ?3, last_enqueued_ms = ?4"
+        change = "UPDATE partitions SET last_sequence_number = :number, last_enqueued_ms = :time"
+        names = ("hub", "partition_id", "number", "time")
         with self._database:
             self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
-            self._database.execute(f"{change} {OF_PARTITION}", rows[-1][:4])
+            last = dict(zip(names, rows[-1], strict=False))
+            self._database.execute(f"{change} {OF_PARTITION}", last)
 
     def read(self, hub: str, partition_id: str, start: int, limit: int) -> list[StoredEvent]:
         """Return at most `limit` events from sequence number `start` on."""
         rows = self._database.execute(
             "SELECT sequence_number, enqueued_ms, partition_key, message FROM events "
-            f"{OF_PARTITION} AND sequence_number >= ?3 ORDER BY sequence_number LIMIT ?4",
-            (hub, partition_id, start, limit),
+            f"{OF_PARTITION} AND sequence_number >= :start ORDER BY sequence_number LIMIT :limit",
+            {"hub": hub, "partition_id": partition_id, "start": start, "limit": limit},
         )
         return [StoredEvent(*row) for row in rows]
 
     def find(self, hub: str, partition_id: str, enqueued_ms: int) -> int:
         """Return the sequence number of the first event at a time or later, or of the next."""
         row = self._database.execute(
-            f"SELECT MIN(sequence_number) FROM events {OF_PARTITION} AND enqueued_ms >= ?3",
-            (hub, partition_id, enqueued_ms),
+            f"SELECT MIN(sequence_number) FROM events {OF_PARTITION} AND enqueued_ms >= :time",
+            {"hub": hub, "partition_id": partition_id, "time": enqueued_ms},
         ).fetchone()
         next_number = self.state(hub, partition_id).last_sequence_number + 1
         return next_number if row[0] is None else int(row[0])
 
     def delete_through(self, hub: str, partition_id: str, sequence_number: int) -> None:
         """Remove the events up to and including a sequence number, as retention does."""
-        change = f"DELETE FROM events {OF_PARTITION} AND sequence_number <= ?3"
+        change = f"DELETE FROM events {OF_PARTITION} AND sequence_number <= :last"
+        place = {"hub": hub, "partition_id": partition_id, "last": sequence_number}
         with self._database:
-            self._database.execute(change, (hub, partition_id, sequence_number))
+            self._database.execute(change, place)
 
     def skip(self, hub: str, partition_id: str, count: int) -> None:
         """Leave out the next `count` sequence numbers."""
-        change = "UPDATE partitions SET last_sequence_number = last_sequence_number + ?3"
+        change = "UPDATE partitions SET last_sequence_number = last_sequence_number + :count"
+        place = {"hub": hub, "partition_id": partition_id, "count": count}
         with self._database:
-            self._database.execute(f"{change} {OF_PARTITION}", (hub, partition_id, count))
+            self._database.execute(f"{change} {OF_PARTITION}", place)
 
     def recreate(self, hub: str, partitions: int) -> None:
         """Remove a hub with all its events, if it exists, and create it empty."""

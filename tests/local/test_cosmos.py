@@ -498,6 +498,18 @@ async def test_a_batch_carries_out_every_kind_of_operation(usage: ContainerProxy
     assert answers[4]["resourceBody"]["n"] == 3
 
 
+async def test_a_batch_without_response_answers_without_documents(usage: ContainerProxy) -> None:
+    answers = await usage.execute_item_batch(
+        [("create", (doc("a"),)), ("patch", ("a", [{"op": "incr", "path": "/n", "value": 3}]))],
+        "p",
+        no_response=True,
+    )
+
+    assert [answer["statusCode"] for answer in answers] == [201, 200]
+    assert not any("resourceBody" in answer for answer in answers)
+    assert all(answer["eTag"] for answer in answers)
+
+
 @large_bodies
 @pytest.mark.parametrize(
     ("failing", "status"),

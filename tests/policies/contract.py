@@ -12,7 +12,7 @@ from pydantic import (
     create_model,
 )
 
-from usage_ingest.events.fields import MAX_TAGS, TAG_LIMIT, TEXT_LIMIT
+from usage_ingest.events.fields import MAX_TAGS, TAG_LIMIT, TEXT_LIMIT, flag
 from usage_ingest.events.shapes import own
 from usage_ingest.metrics.shipped import SHIPPED
 
@@ -31,8 +31,7 @@ Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 
 _FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys((*own.TEXTS, "gateway"), (Text, None)),
-    **dict.fromkeys(own.NUMBERS, (StrictInt, None)),
-    **dict.fromkeys(own.FLAGS, (StrictBool, None)),
+    **{name: (StrictBool if read is flag else StrictInt, None) for name, read in own.VALUES},
     "schema": (Annotated[str, StringConstraints(pattern=f"^{own.SCHEMA}$")], ...),
     "gateway_request_id": (Guid, ...),
     "event_time": (Time, ...),

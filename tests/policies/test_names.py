@@ -194,6 +194,10 @@ def test_the_schema_has_exactly_the_keys_that_are_read() -> None:
             self.asked.add(key)
             return super().get(key, default)
 
+        def __contains__(self, key: object) -> bool:
+            self.asked.add(str(key))
+            return super().__contains__(key)
+
         def __getitem__(self, key: str) -> object:
             self.asked.add(key)
             return super().__getitem__(key)

@@ -81,6 +81,7 @@ def variable(code: str, *, is_block: bool = False) -> Node:
 WRONG = {
     "a member that is not documented": ("context.Request.Body.Length", "Length"),
     "an implementation": ("((Scene)context).Given", "Scene"),
+    "a token of its own": ("new Jwt(null)", "Jwt"),
     "another type": ("new HttpClient()", "HttpClient"),
     "C# that is none": ("1 2", "Unexpected symbol"),
 }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.request import getproxies
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import (
@@ -11,6 +12,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosClientTimeoutError
 
@@ -112,6 +114,9 @@ class Cosmos:
             retry_throttle_total=1,
             retry_throttle_backoff_max=1,
             retry_connect=0,
+            # Where the environment names no proxy it is not asked for one, and for ~/.netrc, in
+            # threads, at each request: a fifth of what a request costs.
+            transport=AioHttpTransport(use_env_settings=bool(getproxies())),
         )
         self._database = self._client.get_database_client(database)
         self.patience = patience or cosmos_patience()
@@ -123,6 +128,10 @@ class Cosmos:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _copied(operation: Operation) -> Operation:
+    return operation if len(operation) == 2 else (*operation[:2], dict(operation[2]))  # noqa: PLR2004 - no options
 
 
 async def try_batch(
@@ -149,8 +158,11 @@ async def try_batch(
 
     async def request() -> object:
         # Copies: the SDK takes the options out of what it is given.
-        made = [(*each[:2], dict(*each[2:])) for each in operations]
-        return await container.execute_item_batch(made, partition_key=cosmos_partition_key)
+        made = [_copied(each) for each in operations]
+        # What was written is known: its documents need not be sent back and parsed.
+        return await container.execute_item_batch(
+            made, partition_key=cosmos_partition_key, no_response=True
+        )
 
     try:
         await patience.call(request)

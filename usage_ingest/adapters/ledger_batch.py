@@ -16,12 +16,13 @@ from usage_ingest.rollup import (
     rollup_document,
     rollup_key,
 )
+from usage_ingest.value import value
 
 MAX_OPERATIONS: Final = 100
 _USAGE: Final = frozenset(USAGE_FIELDS)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Entry:
     """A record to be stored; `replaces` is the stored document that it completes."""
 
@@ -50,8 +51,9 @@ class Gain:
 
     def add(self, added: dict[str, int], sign: int = 1) -> None:
         """Add a record's counts, or take them away."""
-        for name, value in added.items():
-            self.counters[name] = self.counters.get(name, 0) + sign * value
+        counters = self.counters
+        for name, count in added.items():
+            counters[name] = counters.get(name, 0) + sign * count
 
     def settled(self) -> dict[str, int]:
         """Return what is to be written: a token count of zero was reported and stays."""
@@ -78,16 +80,22 @@ class Plan:
         )
         if entry.replaces is not None:
             self._take_back(entry.replaces)
-        self.gains.setdefault(rollup, Gain(key)).add(increments(entry.record))
+        self._gain(rollup, key).add(increments(entry.record))
+
+    def _gain(self, rollup: str, key: RollupKey) -> Gain:
+        found = self.gains.get(rollup)
+        if found is None:
+            found = self.gains[rollup] = Gain(key)
+        return found
 
     def _take_back(self, document: dict[str, Any]) -> None:
         counted = from_document(document)
         key = rollup_key(counted, self.place.tag_names)
-        self.gains.setdefault(document["rollup_id"], Gain(key)).add(increments(counted), -1)
+        self._gain(document["rollup_id"], key).add(increments(counted), -1)
 
     def size(self) -> int:
         """Return how many operations the batch has, at most."""
-        parts = (max(1, -(-len(each.counters) // PATCH_LIMIT)) for each in self.gains.values())
+        parts = [max(1, -(-len(each.counters) // PATCH_LIMIT)) for each in self.gains.values()]
         return len(self.entries) + sum(parts)
 
     def operations(self) -> list[Operation]:

@@ -4,11 +4,13 @@ Pure. Times and usage are still raw; names and ids are clean, with stand-ins ("N
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from usage_ingest.value import value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value(kw_only=True)
 class Call:
     """One call through a gateway.
 

@@ -1,5 +1,6 @@
 """Reads single values at the border: what producers send as text, number or stand-in. Pure."""
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from usage_ingest.record import IMPLAUSIBLE_COUNT
 TEXT_LIMIT: Final = 256
 TAG_LIMIT: Final = 64
 MAX_TAGS: Final = 8
+COUNTS: Final = range(IMPLAUSIBLE_COUNT + 1)
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHOLE: Final = re.compile(r"\d{1,19}(\.0{1,9})?")
 _DECIMAL: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
@@ -20,8 +22,9 @@ _TAG_NAME: Final = re.compile(r"[^a-z0-9_.-]")
 def text(value: object, limit: int = TEXT_LIMIT) -> str | None:
     """Read a name or an id: cut, without control characters; empty or not text is None."""
     if isinstance(value, str):
-        clean = _UNPRINTABLE.sub("", value[: limit * 2]).strip()[:limit]
-        return clean or None
+        if len(value) <= limit and value.isprintable():  # most are, and checked in no time
+            return value.strip() or None
+        return _UNPRINTABLE.sub("", value[: limit * 2]).strip()[:limit] or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)[:limit]
     return None
@@ -36,20 +39,20 @@ def raw_id(value: object) -> str | None:
     return None
 
 
-def token_count(value: object, path: str) -> int | None:
-    """Read a count of tokens; None and "" are "not reported".
+def token_count(value: object, *path: str) -> int | None:
+    """Read a count of tokens; None and "" are "not reported". `path` is where it stands.
 
     Raises:
         InvalidEventError: It is no whole number of zero or more, or above 100,000,000.
     """
+    number = whole(value)
+    if number is not None and number in COUNTS:
+        return number
     if value is None or value == "":
         return None
-    number = whole(value)
     if number is None or number < 0:
-        raise InvalidEventError("bad_count", path, "not a whole number of zero or more")
-    if number > IMPLAUSIBLE_COUNT:
-        raise InvalidEventError("implausible_count", path, "above 100,000,000")
-    return number
+        raise InvalidEventError("bad_count", ".".join(path), "not a whole number of zero or more")
+    raise InvalidEventError("implausible_count", ".".join(path), "above 100,000,000")
 
 
 def seconds_as_ms(value: object, path: str) -> int | None:
@@ -82,9 +85,7 @@ def _number(value: object) -> float | None:
 
 def whole(value: object) -> int | None:
     """Read a whole number that may have come as 12, 12.0 or "12"; None where it is none."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
+    if type(value) is int:  # booleans are not
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
@@ -110,22 +111,27 @@ def flag(value: object) -> bool | None:
 
 def tags(value: object) -> dict[str, str]:
     """Read at most eight tags, names in lower case; whatever is no text is left out."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return {}
     read: dict[str, str] = {}
-    for name in sorted(key for key in value if isinstance(key, str)):
-        label = _TAG_NAME.sub("", name.lower())[:TAG_LIMIT]
+    for name in sorted(value):
+        label = _label(name)
         content = text(value[name], TAG_LIMIT)
         if label and content is not None and len(read) < MAX_TAGS:
             read.setdefault(label, content)
     return read
 
 
+@functools.lru_cache(maxsize=256)  # a gateway's tags have the same few names
+def _label(name: str) -> str:
+    return _TAG_NAME.sub("", name.lower())[:TAG_LIMIT]
+
+
 def nested(value: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     """Return an inner object, or an empty one where it is absent, null or something else."""
     for key in keys:
         inner = value.get(key)
-        if not isinstance(inner, Mapping):
+        if not isinstance(inner, dict):
             return {}
         value = inner
     return value

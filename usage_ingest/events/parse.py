@@ -53,9 +53,10 @@ def parse_elements(
     Raises:
         ConfigError: The deployment is wrong: that is no fault of the event's.
     """
-    one, parsed, wrong = read or _read, list[Parsed](), 0
+    one, wrong = read or _read, 0
+    parsed: list[Parsed] = []
     for index, element in enumerate(found):
-        at = Sighting(seen.hub, index, seen.body, seen.now)
+        at = Sighting(seen.hub, index, seen.body, seen.now) if index != seen.element else seen
         read_as = _parse_element(element, at, rules, one)
         if isinstance(read_as, InvalidEventError):
             wrong += 1

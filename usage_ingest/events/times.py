@@ -68,6 +68,8 @@ def _epoch(seconds: float) -> list[datetime]:
 def _iso(written: str) -> list[datetime]:
     try:
         moment = datetime.fromisoformat(written)
+        if moment.tzinfo is UTC:
+            return [moment]
         return [moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)]
     except (ValueError, OverflowError):
         return []

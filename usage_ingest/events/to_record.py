@@ -4,7 +4,8 @@ Subscription, day and shard are functions of the raw event alone; where the day 
 the enqueued time, so does the identity.
 """
 
-from dataclasses import dataclass, replace
+import functools
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,11 +28,13 @@ from usage_ingest.record import (
     UsageState,
 )
 from usage_ingest.record_id import Coordinates, RawIdentity, record_id
+from usage_ingest.value import value
 
 _OK: Final = range(200, 300)
+_TOKENS: Final = frozenset(TOKEN_FIELDS)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Rules:
     """What the deployment decides about every record."""
 
@@ -41,7 +44,7 @@ class Rules:
     keep_raw: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Sighting:
     """Where and when an element was seen."""
 
@@ -51,7 +54,7 @@ class Sighting:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class _Dated:
     time: datetime
     raw: str | None  # as it was sent; None where the enqueued time had to do
@@ -66,7 +69,7 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         ConfigError: The HMAC key of its day is missing.
     """
     dated = _dated(call, seen.hub.enqueued_time)
-    if dated.time < seen.now - timedelta(days=rules.ledger_ttl_days - 1):
+    if dated.time < _oldest(seen.now, rules.ledger_ttl_days):
         raise InvalidEventError("too_old", "event_time", "older than the ledger keeps")
     gateway = call.gateway or seen.hub.hub
     raw = RawIdentity(
@@ -84,9 +87,9 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
     day = dated.time.date().isoformat()
     fields = _fields(call, day, rules)
     usage, state, flags = _usage(call)
-    rest = replace(usage, **dict.fromkeys(TOKEN_FIELDS))  # other units are told by events alone
-    if rest != usage and covering_profile(rules.identity, day, fields):
-        usage, state = rest, UsageState.AWAITING_METRICS
+    if _TOKENS & usage.reported().keys() and covering_profile(rules.identity, day, fields):
+        usage = replace(usage, **dict.fromkeys(TOKEN_FIELDS))  # events alone tell other units
+        state = UsageState.AWAITING_METRICS
         flags.add(Flag.COVERED_BY_METRICS)
     if dated.flag is not None:
         flags.add(dated.flag)
@@ -111,6 +114,11 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         status=call.status,
         **fields,
     )
+
+
+@functools.lru_cache(maxsize=4)  # the same for all events of a batch
+def _oldest(now: datetime, ledger_ttl_days: int) -> datetime:
+    return now - timedelta(days=ledger_ttl_days - 1)
 
 
 def _fields(call: Call, day: str, rules: Rules) -> dict[str, Any]:

@@ -21,8 +21,13 @@ from usage_ingest.errors import (
     TransientError,
 )
 from usage_ingest.identity import METRIC_PROFILE, Identity
-from usage_ingest.metric_profile import Definition, definition_of, wrong_definitions
-from usage_ingest.metrics.fold import Kind, MetricRow, bag_of, records
+from usage_ingest.metric_profile import (
+    Definition,
+    covering_since,
+    definition_of,
+    wrong_definitions,
+)
+from usage_ingest.metrics.fold import Kind, MetricRow, check_one_profile, records
 from usage_ingest.metrics.ports import MetricReader, WatermarkStore
 from usage_ingest.metrics.read_bins import BinReader
 from usage_ingest.metrics.shipped import shipped
@@ -87,7 +92,8 @@ class Collect:
         random.shuffle(waiting)  # none waits for ever
         while waiting and self.clock.now() < run.ends_at:
             waiting = [each for each in waiting if await run.attempt(each)]
-        outcome = CollectOutcome(run.windows, run.stored, run.grown, not waiting)
+        caught_up = not waiting and not run.failed
+        outcome = CollectOutcome(run.windows, run.stored, run.grown, caught_up)
         if self.sources:
             telemetry.event("metrics_collected", **asdict(outcome))
         run.raise_first()
@@ -153,7 +159,7 @@ class _Run:
         mark = await collect.watermarks.read(source)
         now = await collect.metrics.now(source.target)
         if mark is None:
-            mark = await collect.watermarks.write(initial(source, now, collect.pace))
+            mark = await collect.watermarks.write(self._first_mark(source, now))
         window = next_window(mark, now, collect.pace)
         if window is None:
             return False
@@ -167,6 +173,11 @@ class _Run:
         mark = await collect.watermarks.write(advanced(mark, window.end, now))
         self.windows += 1
         return next_window(mark, now, collect.pace) is not None
+
+    def _first_mark(self, source: Source, now: datetime) -> Watermark:
+        since = covering_since(source.profile, self.identity, now.date())
+        oldest = now - timedelta(days=self.collect.ledger_ttl_days - 1)
+        return initial(source, now, self.collect.pace, since and max(since, oldest))
 
     async def _collected(self, mark: Watermark, window: Window, now: datetime) -> Watermark:
         """Store what the window touches; return the mark with what is odd of it."""
@@ -200,30 +211,19 @@ class _Run:
 
     async def _store(self, mark: Watermark, kind: Kind, rows: Sequence[MetricRow]) -> Watermark:
         collect = self.collect
-        self._check_one_profile(kind.profile, rows)
+        check_one_profile(rows, kind)
         read = records(rows, kind, collect.clock.now())
+        if rows and not read:
+            telemetry.alarm("metrics_not_taken", **asdict(mark.source), rows=len(rows))
         outcome = await collect.ledger.store(read, _SLOT)
         if outcome.too_large:
             raise TransientError("Cosmos DB refuses a record of the metrics")
         self.stored += outcome.stored
         self.grown += outcome.completed
         telemetry.count("records_stored", outcome.stored)
-        odd = [each for each in read if Flag.ODD_VALUE in each.flags]
+        odd = (each.event_time for each in read if Flag.ODD_VALUE in each.flags)
         mark = _noted(mark, "metric_bin_shrank", (each.event_time for each in outcome.shrank))
-        return _noted(mark, "metric_value_odd", (each.event_time for each in odd))
-
-    def _check_one_profile(self, profile: str, rows: Iterable[MetricRow]) -> None:
-        """Refuse rows that another profile would count too, collected today or not."""
-        others = set(self.identity.metric_profiles()) - {profile}
-        for row in rows if others else ():
-            bag, day = bag_of(row), row.bin_start.date().isoformat()
-            for other in sorted(others):
-                definition = definition_of(other, self.identity, day)
-                if definition is not None and definition.matches(row.metric, bag):
-                    raise ConfigError(
-                        f"metric rows with the keys {', '.join(sorted(bag))} match the profiles "
-                        f"{profile} and {other}: tell them apart by must_have and must_not_have"
-                    )
+        return _noted(mark, "metric_value_odd", odd)
 
     def _is_too_old(self, each: Bin, now: datetime) -> bool:
         return each.end <= now - timedelta(days=self.collect.ledger_ttl_days - 1)

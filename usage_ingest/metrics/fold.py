@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from usage_ingest.errors import TransientError
+from usage_ingest.errors import ConfigError, TransientError
 from usage_ingest.events.fields import text
 from usage_ingest.identity import Identity
-from usage_ingest.metric_profile import Definition, covering_profile
+from usage_ingest.metric_profile import Definition, covering_profile, definition_of
 from usage_ingest.record import Flag, Source, TokenUsage, UsageRecord, UsageState
 from usage_ingest.record_id import MetricBin, metric_record_id
 
@@ -91,6 +91,24 @@ def _bag(properties: str) -> Mapping[str, str]:
         for key, value in bag.items()
         if not key.startswith(_ADDED) and value is not None
     }
+
+
+def check_one_profile(rows: Iterable[MetricRow], kind: Kind) -> None:
+    """Refuse rows that another profile would count too, collected today or not.
+
+    Raises:
+        ConfigError: Naming both profiles, and the keys that do not tell them apart.
+    """
+    others = sorted(set(kind.identity.metric_profiles()) - {kind.profile})
+    for row in rows if others else ():
+        bag, day = bag_of(row), row.bin_start.date().isoformat()
+        for other in others:
+            definition = definition_of(other, kind.identity, day)
+            if definition is not None and definition.matches(row.metric, bag):
+                raise ConfigError(
+                    f"metric rows with the keys {', '.join(sorted(bag))} match the profiles "
+                    f"{kind.profile} and {other}: tell them apart by must_have and must_not_have"
+                )
 
 
 def records(rows: Iterable[MetricRow], kind: Kind, now: datetime) -> list[UsageRecord]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from usage_ingest.record import Flag, UsageRecord
+from usage_ingest.record import Flag, TokenUsage, UsageRecord
 
 
 def later_reading(stored: UsageRecord, read: UsageRecord) -> tuple[UsageRecord | None, bool]:
@@ -24,7 +24,7 @@ def later_reading(stored: UsageRecord, read: UsageRecord) -> tuple[UsageRecord |
         for name, before in stored.usage.reported().items()
         if found.get(name, -1) < before
     }
-    usage = replace(read.usage, **less)
+    usage = TokenUsage(**{**found, **less})
     if usage == stored.usage:
         return None, bool(less)
     flags = set(read.flags) if usage.settled()[1] else {*read.flags, Flag.INCONSISTENT_USAGE}

@@ -80,9 +80,10 @@ class Window:
         return Window(self.start, middle), Window(middle, self.end)
 
 
-def initial(source: Source, now: datetime, pace: Pace) -> Watermark:
-    """Return the mark that collecting begins with."""
+def initial(source: Source, now: datetime, pace: Pace, since: datetime | None = None) -> Watermark:
+    """Return the mark that collecting begins with: a look-back ago, and no later than `since`."""
     start = now - pace.settling_delay - pace.initial_lookback
+    start = start if since is None else min(start, since)
     return Watermark(source=source, collected_from=start, collected_through=start, checked_at=now)
 
 

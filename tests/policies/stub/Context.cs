@@ -3,7 +3,10 @@
 // Source: "API Management policy expressions", section "Context variable".
 using System;
 using System.Collections.Generic;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
+
+[assembly: InternalsVisibleTo("Gateway")]
 
 public interface IContext
 {
@@ -158,7 +161,7 @@ public interface IMessageBody
 
 public sealed class Jwt
 {
-    public Jwt(IReadOnlyDictionary<string, string[]> claims) { Claims = claims; }
+    internal Jwt(IReadOnlyDictionary<string, string[]> claims) { Claims = claims; }
     public string Algorithm { get { return "RS256"; } }
     public IEnumerable<string> Audiences { get { return Claims["aud"]; } }
     public IReadOnlyDictionary<string, string[]> Claims { get; private set; }

@@ -47,7 +47,7 @@ def read_element(element: object) -> Call:
     Raises:
         InvalidEventError: It is no object, of no known gateway, or wrong for its gateway.
     """
-    if not isinstance(element, Mapping):
+    if not isinstance(element, dict):
         raise InvalidEventError("not_an_object", "", f"a {type(element).__name__}")
     for shape in SHAPES:
         if shape.matches(element):

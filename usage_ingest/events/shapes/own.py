@@ -1,6 +1,6 @@
 """Our own event, `usage-ingest/1`: one flat object with the record's own names. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from usage_ingest.errors import InvalidEventError
@@ -42,15 +42,31 @@ TEXTS: Final = (
     "error_source",
     "error_reason",
 )
-NUMBERS: Final = ("status", "latency_ms", "response_created")
-FLAGS: Final = ("streaming", "background")
-KEYS: Final = frozenset({"schema", "gateway", "event_time", "tags", "usage"}).union(
-    TEXTS, NUMBERS, FLAGS
-)
-"""Every key of an event; the tests hold what policies/ emits against these tables."""
 _STATUS: Final = range(100, 600)
 _LATENCY: Final = range(2**31)
 """Milliseconds, up to 24 days: a value beyond would spoil the sums for good."""
+
+
+def _status(value: object) -> int | None:
+    return within(whole(value), _STATUS)
+
+
+def _latency(value: object) -> int | None:
+    return within(whole(value), _LATENCY)
+
+
+VALUES: Final[tuple[tuple[str, Callable[[object], Any]], ...]] = (
+    ("status", _status),
+    ("latency_ms", _latency),
+    ("response_created", whole),
+    ("streaming", flag),
+    ("background", flag),
+)
+"""What is no text, with how it is read; one that is there and cannot be read is odd."""
+KEYS: Final = frozenset({"schema", "gateway", "event_time", "tags", "usage"}).union(
+    TEXTS, (name for name, _ in VALUES)
+)
+"""Every key of an event; the tests hold what policies/ emits against these tables."""
 
 
 def matches(element: Mapping[str, Any]) -> bool:
@@ -68,51 +84,45 @@ def read(element: Mapping[str, Any]) -> Call:
     if element["schema"] != SCHEMA:
         raise InvalidEventError("unknown_shape", "schema", "a schema of a later version")
     usage = element.get("usage")
-    if usage is not None and not isinstance(usage, Mapping):
+    if usage is not None and not isinstance(usage, dict):
         raise InvalidEventError("unknown_usage", "usage", f"a {type(usage).__name__}")
-    status, latency = _number(element, "status"), _number(element, "latency_ms")
-    created = _number(element, "response_created")
-    streaming, background = flag(element.get("streaming")), flag(element.get("background"))
-    odd = [
-        _is_odd(element, "status", within(status, _STATUS)),
-        _is_odd(element, "latency_ms", within(latency, _LATENCY)),
-        _is_odd(element, "response_created", created),
-        _is_odd(element, "streaming", streaming),
-        _is_odd(element, "background", background),
-    ]
-    fields: dict[str, Any] = {name: text(element.get(name)) for name in TEXTS}
+    values, odd = _values(element)
+    fields: dict[str, Any] = {name: text(element[name]) for name in TEXTS if name in element}
     fields["tags"] = tags(element.get("tags"))
-    fields["latency_ms"] = None if odd[1] else latency
+    fields["latency_ms"] = values["latency_ms"]
+    response_id = raw_id(element.get("response_id"))
     return Call(
         shape="own",
         fields=fields,
         gateway=raw_id(element.get("gateway")),
         gateway_request_id=raw_id(element.get("gateway_request_id")),
-        response_id=raw_id(element.get("response_id")),
+        response_id=response_id,
         event_time=_time(element.get("event_time")),
-        created=created,
+        created=values["response_created"],
         usage=usage,
-        streaming=streaming,
-        background=background,
-        method=fields["method"],
-        status=None if odd[0] else status,
-        odd=any(odd),
-        item=raw_id(element.get("response_id")) if _is_realtime(fields) else None,
+        streaming=values["streaming"],
+        background=values["background"],
+        method=fields.get("method"),
+        status=values["status"],
+        odd=odd,
+        item=response_id if _is_realtime(fields) else None,
     )
+
+
+def _values(element: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return what is no text, and whether a value is there that cannot be read."""
+    values, odd = {}, False
+    for name, read_as in VALUES:
+        written = element.get(name)
+        values[name] = found = read_as(written)
+        odd = odd or (found is None and written is not None and written != "")
+    return values, odd
 
 
 def _is_realtime(fields: Mapping[str, Any]) -> bool:
     """Whether many responses share the gateway request: a session is one request."""
-    named = (fields["api_kind"] or "", fields["object"] or "")
-    return any(name.lower().startswith("realtime") for name in named)
-
-
-def _number(element: Mapping[str, Any], key: str) -> int | None:
-    return whole(element.get(key))
-
-
-def _is_odd(element: Mapping[str, Any], key: str, read_as: object) -> bool:
-    return read_as is None and element.get(key) not in (None, "")
+    kind, name = fields.get("api_kind") or "", fields.get("object") or ""
+    return kind.lower().startswith("realtime") or name.lower().startswith("realtime")
 
 
 def _time(value: object) -> str | float | None:

@@ -59,10 +59,10 @@ def read_usage(usage: Mapping[str, Any], hint: Hint = NO_HINT) -> tuple[TokenUsa
     Raises:
         InvalidEventError: A count is bad or implausible, or the object is of no known API.
     """
-    reader = next((each for each in READERS if each.matches(usage, hint)), None)
-    if reader is None:
-        raise InvalidEventError("unknown_usage", "usage", "of no API that is known")
-    return _with_reasoning(TokenUsage(**reader.read(usage, hint))).settled()
+    for reader in READERS:
+        if reader.matches(usage, hint):
+            return _with_reasoning(TokenUsage(**reader.read(usage, hint))).settled()
+    raise InvalidEventError("unknown_usage", "usage", "of no API that is known")
 
 
 def service_tier(usage: Mapping[str, Any]) -> str | None:

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from usage_ingest.events.fields import nested
 from usage_ingest.events.usage.hint import Hint
-from usage_ingest.events.usage.table import Table, add, read_table
+from usage_ingest.events.usage.table import add, read_table, table
 
-_TABLE: Final[Table] = (
+_TABLE: Final = table(
     ("input_tokens", ("input_tokens",)),
     ("cached_input_tokens", ("cache_read_input_tokens",)),
     ("cache_write_input_tokens", ("cache_creation_input_tokens",)),

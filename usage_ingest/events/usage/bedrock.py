@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from usage_ingest.events.fields import token_count
 from usage_ingest.events.usage.hint import Hint
-from usage_ingest.events.usage.table import Table, add, read_table
+from usage_ingest.events.usage.table import add, read_table, table
 
-_TABLE: Final[Table] = (
+_TABLE: Final = table(
     ("input_tokens", ("inputTokens",)),
     ("output_tokens", ("outputTokens",)),
     ("total_tokens", ("totalTokens",)),

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from usage_ingest.events.usage.hint import Hint
-from usage_ingest.events.usage.table import Table, read_table
+from usage_ingest.events.usage.table import read_table, table
 
 _PROMPT: Final = "prompt_tokens_details"
 _COMPLETION: Final = "completion_tokens_details"
-_TABLE: Final[Table] = (
+_TABLE: Final = table(
     ("input_tokens", ("prompt_tokens",)),
     ("output_tokens", ("completion_tokens",)),
     ("total_tokens", ("total_tokens",)),

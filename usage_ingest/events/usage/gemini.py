@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from usage_ingest.events.fields import token_count
 from usage_ingest.events.usage.hint import Hint
-from usage_ingest.events.usage.table import Table, add, read_table
+from usage_ingest.events.usage.table import add, read_table, table
 
-_TABLE: Final[Table] = (
+_TABLE: Final = table(
     ("prompt", ("promptTokenCount",)),
     ("tools", ("toolUsePromptTokenCount",)),
     ("candidates", ("candidatesTokenCount",)),
@@ -22,7 +22,7 @@ _TABLE: Final[Table] = (
     ("cached", ("cachedContentTokenCount",)),
     ("total", ("totalTokenCount",)),
 )
-_NAMED: Final = frozenset(keys[0] for _, keys in _TABLE)
+_NAMED: Final = frozenset(key for _, rows in _TABLE for _, key in rows)
 _MODALITIES: Final = {"TEXT": "text", "IMAGE": "image", "AUDIO": "audio"}
 
 

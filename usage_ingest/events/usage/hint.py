@@ -1,9 +1,9 @@
 """What a call says of its API beside the usage object itself. Pure."""
 
-from dataclasses import dataclass
+from usage_ingest.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Hint:
     """Names as the event gave them; None where it did not. The object's own keys go first."""
 

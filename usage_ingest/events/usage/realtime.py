@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from usage_ingest.events.usage.hint import Hint
-from usage_ingest.events.usage.table import Table, add, read_table
+from usage_ingest.events.usage.table import add, read_table, table
 
 _INPUT: Final = "input_token_details"
 _CACHED: Final = "cached_tokens_details"
 _OUTPUT: Final = "output_token_details"
-_TABLE: Final[Table] = (
+_TABLE: Final = table(
     ("input_tokens", ("input_tokens",)),
     ("output_tokens", ("output_tokens",)),
     ("total_tokens", ("total_tokens",)),
@@ -25,7 +25,7 @@ _TABLE: Final[Table] = (
     ("audio_output_tokens", (_OUTPUT, "audio_tokens")),
     ("text_output_tokens", (_OUTPUT, "text_tokens")),
 )
-_CACHED_TABLE: Final[Table] = (
+_CACHED_TABLE: Final = table(
     ("text", (_INPUT, _CACHED, "text_tokens")),
     ("audio", (_INPUT, _CACHED, "audio_tokens")),
     ("image", (_INPUT, _CACHED, "image_tokens")),

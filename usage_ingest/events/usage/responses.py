@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from usage_ingest.events.fields import nested
 from usage_ingest.events.usage.hint import Hint
-from usage_ingest.events.usage.table import Table, read_table
+from usage_ingest.events.usage.table import read_table, table
 
 TOOLS: Final = "tool_usage"
 _INPUT: Final = "input_tokens_details"
 _WRITE: Final = "cache_write_tokens_details"
 _OUTPUT: Final = "output_tokens_details"
-_TABLE: Final[Table] = (
+_TABLE: Final = table(
     ("input_tokens", ("input_tokens",)),
     ("output_tokens", ("output_tokens",)),
     ("total_tokens", ("total_tokens",)),

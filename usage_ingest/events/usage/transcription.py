@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from usage_ingest.events.fields import seconds_as_ms
 from usage_ingest.events.usage.hint import Hint
-from usage_ingest.events.usage.table import Table, read_table
+from usage_ingest.events.usage.table import read_table, table
 
 _DETAILS: Final = "input_token_details"
-_TABLE: Final[Table] = (
+_TABLE: Final = table(
     ("input_tokens", ("input_tokens",)),
     ("output_tokens", ("output_tokens",)),
     ("total_tokens", ("total_tokens",)),
