@@ -1,4 +1,5 @@
 # Every target sets up what it needs; a fresh machine needs only Python 3.11 to 3.13 and make.
+# Run as root where there is apt-get, the tests also install Mono, which executes the policies.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,16 +1,18 @@
 """Demo traffic: what gateways would send, and the totals it must come to.
 
 The expected totals come from the generator's own numbers, before anything is sent; nothing of
-usage_ingest is asked.
+usage_ingest is asked. Events and metrics of our own shape are templates that the executed policies
+of policies/ emitted (own_events.json); ids, times, names and numbers are filled in, and no key.
 """
 
 import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from local.environment import COMPONENT
@@ -32,11 +34,16 @@ CHAT_MODELS = {
     "o4-mini": "o4-mini-2025-04-16",
 }
 EMBEDDINGS = "text-embedding-3-large"
+KINDS = {"chat": 6, "responses": 3, "embeddings": 2, "failed": 1, "streamed": 4}
+"""Kinds of calls of our own shape, and how often each is made."""
 UNMEASURED = "search-lab"
 """Streams through an API whose diagnostics have no metrics: nobody knows its streamed tokens."""
 LATEST_ARRIVAL_SECONDS = 12.0
 ROLE = "apim-contoso.azure-api.net Sweden Central"
-SCHEMA = "usage-ingest/1"
+TEMPLATES: Mapping[str, Any] = json.loads(
+    Path(__file__).with_name("own_events.json").read_text(encoding="utf-8")
+)
+"""By kind: an event, and the dimensions of its metric where it is streamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +94,12 @@ class Traffic:
         subscription = self.chance.choice(list(TEAMS))
         if self.chance.random() < 0.25:
             return self._ai_hub(subscription, moment)
-        kinds = ["chat", "responses", "embeddings", "failed", "streamed"]
-        kind = self.chance.choices(kinds, [6, 3, 2, 1, 4])[0]
+        kind = self.chance.choices(list(KINDS), list(KINDS.values()))[0]
         return self._own(subscription, moment, kind)
+
+    def own(self, kind: str) -> Sent:
+        """Make one event of our own shape, of a kind in TEMPLATES."""
+        return self._own(self.chance.choice(list(TEAMS)), self.now, kind)
 
     def _count(self, subscription: str, model: str, moment: datetime, **units: int) -> None:
         key = (subscription, model, moment.date().isoformat())
@@ -102,33 +112,28 @@ class Traffic:
         product, team = TEAMS[subscription]
         request_id = str(uuid.UUID(int=self.chance.getrandbits(128)))
         asked = self.chance.choice(list(CHAT_MODELS)) if kind != "embeddings" else EMBEDDINGS
-        event: dict[str, Any] = {
-            "schema": SCHEMA,
-            "gateway_request_id": request_id,
-            "event_time": moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z",
-            "gateway": "apim-contoso",
-            "gateway_id": "managed",
-            "region": "Sweden Central",
-            "subscription_id": subscription,
-            "product_id": product,
-            "app_id": f"{subscription}-app-{self.chance.randrange(3)}",
-            "tags": {"team": team},
-            "provider": "openai",
-            "api_kind": "chat" if kind in ("failed", "streamed") else kind,
-            "deployment": f"{asked}-prod",
-            "request_model": asked,
-            "streaming": kind == "streamed",
-            "latency_ms": int(self.chance.lognormvariate(6.5, 0.8)),
-            "backend": self.chance.choice(["aoai-swc-1", "aoai-fra-1"]),
-        }
+        event = filled(
+            TEMPLATES[kind]["event"],
+            gateway_request_id=request_id,
+            event_time=moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z",
+            subscription_id=subscription,
+            subscription_name=subscription.replace("-", " ").title(),
+            product_id=product,
+            product_name=product,
+            app_id=f"{subscription}-app-{self.chance.randrange(3)}",
+            tags={"team": team},
+            deployment=f"{asked}-prod",
+            request_model=asked,
+            latency_ms=int(self.chance.lognormvariate(6.5, 0.8)),
+            backend=self.chance.choice(["aoai-swc-1", "aoai-fra-1"]),
+        )
         if kind == "failed":
-            event |= {"status": self.chance.choice([429, 500, 502]), "usage": None}
+            event = filled(event, status=self.chance.choice([429, 500, 502]))
             self._count(subscription, asked, moment)
         elif kind == "streamed":
-            event |= {"status": 200, "usage": None}
             self._stream(event, moment)
         else:
-            event |= {"status": 200} | self._answer(subscription, moment, kind, asked)
+            event = self._answer(event, moment, kind)
         key = f"{subscription}-{int(request_id[:8], 16) % 4}"
         return Sent(json.dumps(event).encode(), key)
 
@@ -143,6 +148,7 @@ class Traffic:
         units = {"input_tokens": size, "output_tokens": written, "total_tokens": size + written}
         self._count(subscription, asked, moment, **units)
         names = ("Prompt Tokens", "Completion Tokens", "Total Tokens")
+        (dimensions,) = TEMPLATES["streamed"]["dimensions"]
         self.metrics += [
             {
                 "TimeGenerated": moment.isoformat(),
@@ -152,11 +158,16 @@ class Traffic:
                 "_ResourceId": COMPONENT,
                 "arrives_in_seconds": self.chance.random() * LATEST_ARRIVAL_SECONDS,
                 "Properties": {
-                    "usage.subscription": subscription,
-                    "usage.product": event["product_id"],
-                    "usage.app": event["app_id"],
-                    "usage.deployment": event["deployment"],
-                    "usage.model": asked,
+                    **filled(
+                        dimensions,
+                        **{
+                            "usage.subscription": subscription,
+                            "usage.product": event["product_id"],
+                            "usage.app": event["app_id"],
+                            "usage.deployment": event["deployment"],
+                            "usage.model": asked,
+                        },
+                    ),
                     "_MS.AggregationIntervalMs": "60000",
                 },
             }
@@ -171,16 +182,18 @@ class Traffic:
         first = self.chance.randrange(1, tokens)
         return [first, tokens - first]
 
-    def _answer(self, subscription: str, moment: datetime, kind: str, asked: str) -> dict[str, Any]:
-        """Make a response's part of an event, and count what it reports."""
+    def _answer(self, event: dict[str, Any], moment: datetime, kind: str) -> dict[str, Any]:
+        """Fill in a response's part of an event, and count what it reports."""
+        subscription, asked = event["subscription_id"], event["request_model"]
         model = CHAT_MODELS.get(asked, asked)
         size, written = self.chance.randrange(20, 6_000), self.chance.randrange(1, 900)
         cached = size // 2 if size > 2_048 and self.chance.random() < 0.5 else 0
         thought = written // 3 if asked == "o4-mini" else 0
+        usage = event["usage"]
         if kind == "embeddings":
             self._count(subscription, model, moment, input_tokens=size, total_tokens=size)
-            usage: dict[str, Any] = {"prompt_tokens": size, "total_tokens": size}
-            return {"object": "list", "response_model": model, "usage": usage}
+            usage = filled(usage, prompt_tokens=size, total_tokens=size)
+            return filled(event, response_model=model, usage=usage)
         self._count(
             subscription,
             model,
@@ -191,21 +204,20 @@ class Traffic:
             cached_input_tokens=cached,
             reasoning_output_tokens=thought,
         )
-        names = ("prompt", "completion") if kind == "chat" else ("input", "output")
-        usage = {
-            f"{names[0]}_tokens": size,
-            f"{names[1]}_tokens": written,
-            "total_tokens": size + written,
-            f"{names[0]}_tokens_details": {"cached_tokens": cached},
-            f"{names[1]}_tokens_details": {"reasoning_tokens": thought},
+        before, after = ("prompt", "completion") if kind == "chat" else ("input", "output")
+        details = {
+            f"{before}_tokens_details": {"cached_tokens": cached},
+            f"{after}_tokens_details": {"reasoning_tokens": thought},
         }
-        return {
-            "object": "chat.completion" if kind == "chat" else "response",
-            "response_id": f"resp-{self.chance.getrandbits(64):016x}",
-            "response_model": model,
-            "service_tier": "default",
-            "usage": usage,
-        }
+        counts = {f"{before}_tokens": size, f"{after}_tokens": written}
+        parts = {name: filled(usage[name], **part) for name, part in details.items()}
+        return filled(
+            event,
+            response_id=f"resp-{self.chance.getrandbits(64):016x}",
+            response_model=model,
+            response_created=int(moment.timestamp()),
+            usage=filled(usage, total_tokens=size + written, **counts, **parts),
+        )
 
     def _ai_hub(self, subscription: str, moment: datetime) -> Sent:
         model = self.chance.choice(list(CHAT_MODELS.values()))
@@ -248,6 +260,17 @@ class Traffic:
             b'"just text"',
         )
         return Sent(self.chance.choice(kinds), None)
+
+
+def filled(template: Mapping[str, Any], **values: Any) -> dict[str, Any]:
+    """Return a template with values filled in, for keys that it has.
+
+    Raises:
+        KeyError: It has no such key: the policies do not emit it.
+    """
+    if unknown := values.keys() - template.keys():
+        raise KeyError(f"the policies do not emit {', '.join(sorted(unknown))}")
+    return {**template, **values}
 
 
 def utc_now() -> datetime:

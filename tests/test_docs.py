@@ -54,11 +54,12 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENTS: Final = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "policies/README.md",
 ]
 _LINK: Final = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 _PATH: Final = re.compile(
-    r"(?:usage_ingest|local|tests|docs|benchmarks)/[\w./-]*|[\w.-]+\.(?:py|toml|md|sample)"
+    r"(?:usage_ingest|local|tests|docs|benchmarks|policies)/[\w./-]*|[\w.-]+\.(?:py|toml|md|sample)"
 )
 _EXAMPLE: Final = re.compile(r"<!-- example: (\w+) -->\n```json\n(.*?)\n```", re.DOTALL)
 
@@ -99,6 +100,7 @@ def test_the_documents_that_the_readme_promises_are_there() -> None:
         "docs/delivery-guarantees.md",
         "docs/glossary.md",
         "docs/runbook.md",
+        "policies/README.md",
         *(named(each) for each in (ROOT / "docs/adr").glob("000[1-8]-*.md")),
     }
     assert len(list((ROOT / "docs/adr").glob("*.md"))) >= 8

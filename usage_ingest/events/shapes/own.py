@@ -9,7 +9,7 @@ from usage_ingest.events.fields import flag, raw_id, tags, text, whole, within
 
 SCHEMA: Final = "usage-ingest/1"
 _FAMILY: Final = "usage-ingest/"
-_TEXTS: Final = (
+TEXTS: Final = (
     "gateway_id",
     "region",
     "gateway_request_id",
@@ -55,7 +55,7 @@ def _latency(value: object) -> int | None:
     return within(whole(value), _LATENCY)
 
 
-_VALUES: Final[tuple[tuple[str, Callable[[object], Any]], ...]] = (
+VALUES: Final[tuple[tuple[str, Callable[[object], Any]], ...]] = (
     ("status", _status),
     ("latency_ms", _latency),
     ("response_created", whole),
@@ -63,6 +63,10 @@ _VALUES: Final[tuple[tuple[str, Callable[[object], Any]], ...]] = (
     ("background", flag),
 )
 """What is no text, with how it is read; one that is there and cannot be read is odd."""
+KEYS: Final = frozenset({"schema", "gateway", "event_time", "tags", "usage"}).union(
+    TEXTS, (name for name, _ in VALUES)
+)
+"""Every key of an event; the tests hold what policies/ emits against these tables."""
 
 
 def matches(element: Mapping[str, Any]) -> bool:
@@ -83,7 +87,7 @@ def read(element: Mapping[str, Any]) -> Call:
     if usage is not None and not isinstance(usage, dict):
         raise InvalidEventError("unknown_usage", "usage", f"a {type(usage).__name__}")
     values, odd = _values(element)
-    fields: dict[str, Any] = {name: text(element[name]) for name in _TEXTS if name in element}
+    fields: dict[str, Any] = {name: text(element[name]) for name in TEXTS if name in element}
     fields["tags"] = tags(element.get("tags"))
     fields["latency_ms"] = values["latency_ms"]
     response_id = raw_id(element.get("response_id"))
@@ -108,7 +112,7 @@ def read(element: Mapping[str, Any]) -> Call:
 def _values(element: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return what is no text, and whether a value is there that cannot be read."""
     values, odd = {}, False
-    for name, read_as in _VALUES:
+    for name, read_as in VALUES:
         written = element.get(name)
         values[name] = found = read_as(written)
         odd = odd or (found is None and written is not None and written != "")
