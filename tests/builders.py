@@ -162,6 +162,12 @@ def make_log_row(moment: datetime = NOON, **overrides: Any) -> dict[str, Any]:
     } | overrides
 
 
+def is_before(event: ReceivedEvent, first: int | datetime) -> bool:
+    if isinstance(first, datetime):
+        return event.enqueued_time is not None and event.enqueued_time < first
+    return (event.sequence_number or 0) < first
+
+
 class FakeHub:
     """A hub reader over events in memory; `events` maps a partition to what it holds."""
 
@@ -186,9 +192,9 @@ class FakeHub:
         )
 
     async def read(
-        self, partition_id: str, first: int, last: int
+        self, partition_id: str, first: int | datetime, last: int
     ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
-        held = [each for each in self.events[partition_id] if (each.sequence_number or 0) >= first]
+        held = [each for each in self.events[partition_id] if not is_before(each, first)]
         for each in held:
             if (each.sequence_number or 0) < self.beginning:
                 continue

@@ -41,6 +41,7 @@ def test_a_dead_letter_is_stored_open_with_its_reason_and_place() -> None:
         "id": letter.letter_id,
         "partitionKey": "2026-11-20|3|14",
         "type": "dead_letter",
+        "block_id": block_of(letter, NEXT_DAY).document_id,
         "state": "open",
         "day": "2026-11-20",
         "reason": "unknown_shape",

@@ -440,7 +440,12 @@ async def test_status_shows_partitions_and_dead_letters(running: Stack) -> None:
 
     found = content(await function_app.status(request("status")))
 
-    assert found["dead_letters"] == {"open": {"not_json": 1}, "closed": {}, "total_open": 1}
+    assert found["dead_letters"] == {
+        "open": {"not_json": 1},
+        "closed": {},
+        "dropped": {},
+        "total_open": 1,
+    }
     assert [each["partition_id"] for each in found["event_hub"]["partitions"]] == ["0", "1"]
 
 

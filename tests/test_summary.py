@@ -441,7 +441,7 @@ async def test_a_hub_that_is_stored_to_its_end_is_complete() -> None:
         },
         "requests_awaiting_metrics": 0,
         "requests_without_usage": 0,
-        "dead_letters": {"open": {}, "closed": {}, "total_open": 0},
+        "dead_letters": {"open": {}, "closed": {}, "dropped": {}, "total_open": 0},
         "days_without_usage": [day for day in EVERY_DAY if day != "2026-03-02"],
         "estimated": False,
         "complete": True,
@@ -609,6 +609,7 @@ async def test_dead_letters_are_added_up_by_reason_and_only_open_ones_are_missin
     assert completeness["dead_letters"] == {
         "open": {"bad_count": 4, "not_json": 3},
         "closed": {"not_json": 1},
+        "dropped": {},
         "total_open": 7,
     }
 
@@ -617,6 +618,16 @@ async def test_dead_letters_that_were_all_closed_leave_the_total_complete() -> N
     counts = [{"open_not_json": 0, "closed_not_json": 3}]
 
     assert (await completeness_of(query_of(), counts=counts))["complete"]
+
+
+async def test_dropped_dead_letters_are_told_of_and_leave_the_total_complete() -> None:
+    """A person gave them up: they are listed, and nobody waits for them."""
+    counts = [{"open_not_json": 0, "dropped_not_json": 3}]
+
+    completeness = await completeness_of(query_of(), counts=counts)
+
+    assert completeness["complete"]
+    assert completeness["dead_letters"]["dropped"] == {"not_json": 3}
 
 
 async def test_streamed_requests_without_their_tokens_make_the_total_incomplete() -> None:

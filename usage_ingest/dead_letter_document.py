@@ -21,6 +21,8 @@ BLOCK_TYPE: Final = "dead_letter_block"
 BODY_TYPE: Final = "dead_letter_body"
 COUNTS_TYPE: Final = "counts"
 RAW_TTL_DAYS: Final = 3
+SETTLED: Final = ("closed_ranges", "dropped_ranges")
+"""Where a block lists the places of dead letters that are open no more."""
 _SHARDS: Final = 16
 _BLOCK: Final = 50  # times 2,000 elements: the places of a block fit into one document
 
@@ -79,6 +81,7 @@ def letter_document(
         "id": letter.letter_id,
         "partitionKey": block.cosmos_partition_key,
         "type": LETTER_TYPE,
+        "block_id": block.document_id,
         "state": "open",
         "day": block.day,
         "reason": letter.reason,
@@ -95,10 +98,15 @@ def letter_document(
     }
 
 
+def body_id(letter_id: str) -> str:
+    """Return the id of the document that holds a dead letter's raw body."""
+    return digest("dead-letter-body", letter_id)
+
+
 def body_document(letter: DeadLetter, block: Block, now: datetime) -> dict[str, Any]:
     """Return the document of a raw body: apart, so that it expires before its dead letter."""
     return {
-        "id": digest("dead-letter-body", letter.letter_id),
+        "id": body_id(letter.letter_id),
         "partitionKey": block.cosmos_partition_key,
         "type": BODY_TYPE,
         "day": block.day,
@@ -116,7 +124,7 @@ def block_document(
 
     Args:
         block: Which numbers.
-        places: By reason, every place that has been counted.
+        places: By reason, every place that has been counted and is open.
         now: The moment of writing.
         ttl_days: How long the document is kept from now on.
     """
@@ -136,7 +144,12 @@ def block_document(
 
 
 def places_of(document: Mapping[str, Any]) -> dict[str, set[Spot]]:
-    """Return by reason every place that a block document lists."""
+    """Return by reason every place of a block whose dead letter is open."""
+    return settled_places(document, "ranges")
+
+
+def settled_places(document: Mapping[str, Any], name: str) -> dict[str, set[Spot]]:
+    """Return by reason the places that a block lists under a name: `closed_ranges`, say."""
     return {
         reason: {
             (number, element)
@@ -144,8 +157,19 @@ def places_of(document: Mapping[str, Any]) -> dict[str, set[Spot]]:
             for number in range(first, last + 1)
             for element in range(first_element, last_element + 1)
         }
-        for reason, ranges in document["ranges"].items()
+        for reason, ranges in document.get(name, {}).items()
     }
+
+
+def settled_ranges(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a block tells of dead letters that are not open: they count no more."""
+    return {name: document[name] for name in SETTLED if name in document}
+
+
+def counted_places(document: Mapping[str, Any]) -> set[Spot]:
+    """Return every place of a block that was ever counted, open or not."""
+    listed = (settled_places(document, name).values() for name in ("ranges", *SETTLED))
+    return {spot for places in listed for spots in places for spot in spots}
 
 
 def to_ranges(spots: Iterable[Spot]) -> list[list[int]]:

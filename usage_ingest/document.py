@@ -116,15 +116,14 @@ def from_document(document: Mapping[str, Any]) -> UsageRecord:
         usage=TokenUsage(**{name: document.get(name) for name in USAGE_FIELDS}),
         flags=tuple(Flag(flag) for flag in document.get("flags", ())),
         tags=dict(document.get("tags", {})),
-        coordinates=_coordinates(document),
+        coordinates=coordinates_of(document) if "hub" in document else None,
         metric=_metric(document),
         **{name: document[name] for name in _PLAIN if name in document},
     )
 
 
-def _coordinates(document: Mapping[str, Any]) -> Coordinates | None:
-    if "hub" not in document:
-        return None
+def coordinates_of(document: Mapping[str, Any]) -> Coordinates:
+    """Read what `coordinates_fields` wrote."""
     enqueued = document.get("enqueued_time")
     return Coordinates(
         namespace=document["namespace"],

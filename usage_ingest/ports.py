@@ -183,9 +183,9 @@ class HubReader(Protocol):
         ...
 
     def read(
-        self, partition_id: str, first: int, last: int
+        self, partition_id: str, first: int | datetime, last: int
     ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
-        """Yield batches from sequence number `first` on, in order.
+        """Yield batches from sequence number or enqueued time `first` on, in order.
 
         Ends after the first batch that holds an event at or after `last` (that event is
         yielded too: it proves that nothing stands between), or when nothing more arrives

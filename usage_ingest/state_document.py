@@ -9,6 +9,7 @@ import orjson
 
 from usage_ingest.document import time_of, time_text
 from usage_ingest.errors import ConfigError
+from usage_ingest.events.backfill_position import Position, Range
 from usage_ingest.events.progress import Gap, Progress, Tail
 from usage_ingest.identity import DatedValue, Identity
 from usage_ingest.identity_change import DatedValues
@@ -18,6 +19,9 @@ from usage_ingest.record_id import digest
 PROGRESS_TYPE: Final = "progress"
 WATERMARK_TYPE: Final = "watermark"
 IDENTITY_TYPE: Final = "identity"
+BACKFILL_TYPE: Final = "backfill"
+_BACKFILL_SECONDS: Final = 90 * 86_400
+"""As long as any hub keeps events."""
 
 
 def progress_id(namespace: str, hub: str, partition_id: str, generation: int | None = None) -> str:
@@ -200,3 +204,42 @@ def _mark_time(source: Source, name: str, text: str) -> datetime:
             f"{name} is {text!r}; takes a UTC time as 2026-11-20T00:00:00Z"
         )
     return moment.astimezone(UTC)
+
+
+def backfill_id(asked: Range, partition_id: str) -> str:
+    """Return the id of how far a range of a partition was read again."""
+    times = (time_text(asked.start), time_text(asked.end))
+    return digest("backfill", asked.namespace, asked.hub, partition_id, *times)
+
+
+def backfill_document(position: Position) -> dict[str, Any]:
+    """Return the document of how far a range of a partition was read again."""
+    asked = position.range
+    fields = {
+        name: value for name, value in asdict(position).items() if name not in ("range", "etag")
+    }
+    return {
+        "id": backfill_id(asked, position.partition_id),
+        "type": BACKFILL_TYPE,
+        "namespace": asked.namespace,
+        "hub": asked.hub,
+        "start": time_text(asked.start),
+        "end": time_text(asked.end),
+        **{name: _stored(value) for name, value in fields.items() if value is not None},
+        "ttl": _BACKFILL_SECONDS,
+    }
+
+
+def backfill_of(document: Mapping[str, Any]) -> Position:
+    """Read what `backfill_document` wrote, with the store's ETag."""
+    times = {name: time_of(document[name]) for name in ("start", "end")}
+    sums = ("events", "stored", "repeated", "completed", "dead_letters")
+    return Position(
+        range=Range(namespace=document["namespace"], hub=document["hub"], **times),
+        partition_id=document["partition_id"],
+        through=document.get("through"),
+        through_time=_time(document, "through_time"),
+        **{name: document[name] for name in sums},
+        finished_at=_time(document, "finished_at"),
+        etag=document.get("_etag"),
+    )

@@ -298,7 +298,7 @@ class RefusingHub(FakeHub):
     """Partition 0 cannot be re-read."""
 
     async def read(
-        self, partition_id: str, first: int, last: int
+        self, partition_id: str, first: int | datetime, last: int
     ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
         if partition_id == "0":
             raise TransientError("nothing was received")
@@ -328,9 +328,10 @@ class ForgettingHub(FakeHub):
     """Retention takes events away while they are being read."""
 
     async def read(
-        self, partition_id: str, first: int, last: int
+        self, partition_id: str, first: int | datetime, last: int
     ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
         held = self.events[partition_id]
+        assert isinstance(first, int)
         yield [e for e in held if max(first, 5) <= (e.sequence_number or 0) <= last]
         self.beginning = 9
 

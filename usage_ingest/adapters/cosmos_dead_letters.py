@@ -22,15 +22,16 @@ from usage_ingest.adapters.cosmos import (
 )
 from usage_ingest.dead_letter_document import (
     Block,
-    Spot,
     block_document,
     block_of,
     body_document,
+    counted_places,
     counts_document,
     counts_id,
     letter_document,
     opened_fields,
     places_of,
+    settled_ranges,
     spot_of,
 )
 from usage_ingest.errors import TransientError
@@ -76,13 +77,14 @@ class CosmosDeadLetters:
         for _ in range(_ATTEMPTS):
             stored = await self._read(block)
             places = places_of(stored) if stored else {}
-            listed = set[Spot]().union(*places.values())
+            listed = counted_places(stored) if stored else set()
             new = {spot_of(each): each for each in letters if spot_of(each) not in listed}
             if not new:
                 return 0
             for spot, letter in new.items():
                 places.setdefault(letter.reason, set()).add(spot)
             document = block_document(block, places, self._clock.now(), self._ttl_days)
+            document |= settled_ranges(stored or {})
             kept = list(new.values()) if single else []
             operations = [_write(document, stored), *self._documents(block, kept)]
             opened: Counter[str] = Counter(letter.reason for letter in new.values())

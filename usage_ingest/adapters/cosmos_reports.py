@@ -6,7 +6,7 @@ from typing import Any
 
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
-from usage_ingest.adapters.cosmos import DEAD_LETTERS, STATE, USAGE, Cosmos
+from usage_ingest.adapters.cosmos import DEAD_LETTERS, STATE, USAGE, Cosmos, pages
 from usage_ingest.dead_letter_document import COUNTS_TYPE
 from usage_ingest.errors import ConfigError
 from usage_ingest.rollup import ROLLUP_TYPE
@@ -54,15 +54,9 @@ class CosmosReportReader:
     async def _rows(
         self, container: str, query: str, parameters: list[dict[str, Any]]
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield rows page by page; a page is asked for again while the store is busy."""
-        pages = self._cosmos.container(container).query_items(
-            query, parameters=parameters, max_item_count=_PAGE
-        )
-        by_page = pages.by_page()
-        while True:
-            page = await self._cosmos.patience.call(lambda: _next_page(by_page))
-            if page is None:
-                return
+        chosen = self._cosmos.container(container)
+        found = pages(chosen, self._cosmos.patience, query, _PAGE, parameters=parameters)
+        async for page in found:
             for row in page:
                 yield row
 
@@ -76,14 +70,6 @@ def _days(document_type: str, start: str, end: str) -> list[dict[str, Any]]:
         {"name": "@start", "value": start},
         {"name": "@end", "value": end},
     ]
-
-
-async def _next_page(pages: AsyncIterator[AsyncIterator[dict[str, Any]]]) -> list[Any] | None:
-    try:
-        page = await anext(pages)
-    except StopAsyncIteration:
-        return None
-    return [row async for row in page]
 
 
 def _select(selected: Sequence[str], conditions: Sequence[str]) -> str:

@@ -1,8 +1,12 @@
-"""Re-reads the Event Hub by sequence number, in a consumer group of its own."""
+"""Re-reads the Event Hub by number or time, in a consumer group of its own.
+
+No reader takes ownership of a partition, so several may read it at once (five in a group).
+"""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, cast
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -67,7 +71,7 @@ class EventHubReader:
         )
 
     async def read(
-        self, partition_id: str, first: int, last: int
+        self, partition_id: str, first: int | datetime, last: int
     ) -> AsyncGenerator[Sequence[ReceivedEvent], None]:
         """Yield batches from `first` on until one reaches `last`, or nothing more arrives."""
         received: asyncio.Queue[Sequence[ReceivedEvent]] = asyncio.Queue(maxsize=2)

@@ -105,6 +105,8 @@ def _kept_number(walk: _Walk, value: object) -> Any:  # noqa: ANN401 - JSON
     """Keep what JSON and doubles can hold; true, false and null come here too."""
     if isinstance(value, float) and not math.isfinite(value):
         return walk.withhold({"~number": str(value)})
+    if isinstance(value, float) and value.is_integer():
+        return walk.withhold(value)  # a store may give 12.0 back as 12: ids are made of the text
     if isinstance(value, int) and abs(value) > _EXACT:
         return walk.withhold({"~digits": len(str(value))})
     return value
