@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
 from usage_ingest.events.keep_progress import ProgressKeeper
+from usage_ingest.events.ports import Backfills, KeptLetters
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.metrics.collect import Collect
 from usage_ingest.metrics.watermark import Pace, Source
@@ -27,6 +28,8 @@ from usage_ingest.ports import (
 from usage_ingest.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
     from usage_ingest.adapters.cosmos import Cosmos
     from usage_ingest.adapters.credentials import Credentials
     from usage_ingest.adapters.log_analytics import LogAnalyticsMetrics
@@ -57,6 +60,8 @@ class App:
     ledger: Ledger
     identity: IdentityStore
     identity_editor: IdentityEditor
+    letters: KeptLetters
+    backfills: Backfills
     credentials: "Credentials"
     close: Callable[[], Awaitable[None]]
 
@@ -76,8 +81,10 @@ def build(
         patience_seconds: How long a busy store is waited for before the host is to retry.
     """
     from usage_ingest.adapters.cosmos import cosmos_patience
+    from usage_ingest.adapters.cosmos_backfills import CosmosBackfills
     from usage_ingest.adapters.cosmos_dead_letters import CosmosDeadLetters
     from usage_ingest.adapters.cosmos_identity import CosmosIdentityEditor
+    from usage_ingest.adapters.cosmos_kept_letters import CosmosKeptLetters
     from usage_ingest.adapters.cosmos_ledger import CosmosLedger
     from usage_ingest.adapters.cosmos_reports import CosmosReportReader
     from usage_ingest.adapters.cosmos_state import (
@@ -86,23 +93,16 @@ def build(
         CosmosWatermarkStore,
     )
     from usage_ingest.adapters.credentials import Credentials
-    from usage_ingest.adapters.event_hub import EventHubReader
     from usage_ingest.adapters.event_hub_publisher import EventHubPublisher
 
     credentials = Credentials()
     clock = clock or SystemClock()
     cosmos = connected(settings, credentials, cosmos_patience(patience_seconds))
-    connection = settings.event_hub_connection
-    reader = reader or EventHubReader(
-        settings.event_hub_name,
-        settings.event_hub_reread_consumer_group,
-        namespace=settings.namespace,
-        connection=connection.get_secret_value() if connection else credentials.default(),
-    )
+    reader = reader or reread(settings, credentials, settings.event_hub_reread_consumer_group)
     publisher = EventHubPublisher(
         settings.event_hub_name,
         namespace=settings.namespace,
-        connection=connection.get_secret_value() if connection else credentials.default(),
+        connection=_hub_connection(settings, credentials),
         patience_seconds=min(patience_seconds, _PUBLISH_SECONDS),
     )
     progress = CosmosProgressStore(cosmos)
@@ -142,6 +142,8 @@ def build(
         ledger=ledger,
         identity=identity,
         identity_editor=CosmosIdentityEditor(cosmos),
+        letters=CosmosKeptLetters(cosmos, clock, settings.dead_letter_ttl_days),
+        backfills=CosmosBackfills(cosmos),
         credentials=credentials,
         close=close,
     )
@@ -206,6 +208,23 @@ def connected(
     key = settings.cosmos_key
     credential = key.get_secret_value() if key else credentials.default()
     return Cosmos(settings.cosmos_endpoint, credential, settings.cosmos_database, patience)
+
+
+def reread(settings: Settings, credentials: "Credentials", consumer_group: str) -> HubReader:
+    """Return a reader of the hub in a consumer group; connects at the first request only."""
+    from usage_ingest.adapters.event_hub import EventHubReader
+
+    return EventHubReader(
+        settings.event_hub_name,
+        consumer_group,
+        namespace=settings.namespace,
+        connection=_hub_connection(settings, credentials),
+    )
+
+
+def _hub_connection(settings: Settings, credentials: "Credentials") -> "str | AsyncTokenCredential":
+    connection = settings.event_hub_connection
+    return connection.get_secret_value() if connection else credentials.default()
 
 
 def _privacy(settings: Settings) -> Privacy:

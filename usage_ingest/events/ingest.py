@@ -77,9 +77,8 @@ class Ingest:
 
     async def store(self, batch: Batch) -> Outcome:
         """Store events whose place in the partition is accounted for elsewhere."""
-        rules = Rules(await self.identity.load(), self.privacy, self.ledger_ttl_days, self.keep_raw)
-        records, letters = self._parsed(batch, rules)
-        written = await self.ledger.store(records, _slot(batch.partition_id, self.rollup_slots))
+        records, letters = self._parsed(batch, await self.rules())
+        written = await self.ledger.store(records, self.slot(batch.partition_id))
         letters += [of_record(each, "conflicting_duplicate") for each in written.conflicts]
         letters += [of_record(each, "too_large") for each in written.too_large]
         new_letters = await self.dead_letters.store(letters) if letters else 0
@@ -87,18 +86,32 @@ class Ingest:
         _report(batch, outcome, letters)
         return outcome
 
+    async def rules(self) -> Rules:
+        """Return what the deployment decides about every record, as of now."""
+        return Rules(await self.identity.load(), self.privacy, self.ledger_ttl_days, self.keep_raw)
+
+    def coordinates(self, partition_id: str | None, event: ReceivedEvent) -> Coordinates:
+        """Return where an event of the hub stands."""
+        return Coordinates(
+            namespace=self.progress.reader.namespace,
+            hub=self.progress.reader.hub,
+            partition_id=partition_id,
+            sequence_number=event.sequence_number,
+            enqueued_time=event.enqueued_time,
+        )
+
+    def slot(self, partition_id: str | None) -> int:
+        """Return which of a key's rollups a partition's records are counted in."""
+        if partition_id is None or not partition_id.isdigit():
+            return 0
+        return int(partition_id) % self.rollup_slots
+
     def _parsed(self, batch: Batch, rules: Rules) -> tuple[list[UsageRecord], list[DeadLetter]]:
         records: list[UsageRecord] = []
         letters: list[DeadLetter] = []
         now = self.clock.now()
         for event in batch.events:
-            hub = Coordinates(
-                namespace=self.progress.reader.namespace,
-                hub=self.progress.reader.hub,
-                partition_id=batch.partition_id,
-                sequence_number=event.sequence_number,
-                enqueued_time=event.enqueued_time,
-            )
+            hub = self.coordinates(batch.partition_id, event)
             for each in parse_event(Sighting(hub, 0, event.body, now), rules):
                 if isinstance(each, UsageRecord):
                     records.append(each)
@@ -120,10 +133,6 @@ class Ingest:
 
         before, after = await self.progress.change(partition_id, step)
         alarm_new_gaps(partition_id, before, after)
-
-
-def _slot(partition_id: str | None, slots: int) -> int:
-    return int(partition_id) % slots if partition_id is not None and partition_id.isdigit() else 0
 
 
 def _report(batch: Batch, outcome: Outcome, letters: Sequence[DeadLetter]) -> None:

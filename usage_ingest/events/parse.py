@@ -66,6 +66,28 @@ def parse_elements(
     return parsed
 
 
+def parse_skeleton(kept: object, seen: Sighting, rules: Rules) -> Parsed:
+    """Parse one element again from a skeleton that is whole; `seen` says which element it was.
+
+    A shape that pastes texts together is refused as `repeated_key`: a skeleton has each key once,
+    so only the event itself tells.
+
+    Raises:
+        ConfigError: The deployment is wrong: that is no fault of the event's.
+    """
+    read_as = _parse_element(kept, seen, rules, _read_skeleton)
+    if isinstance(read_as, InvalidEventError):
+        return dead_letter(read_as, seen, kept, rules)
+    return read_as
+
+
+def _read_skeleton(kept: object, seen: Sighting, rules: Rules) -> UsageRecord:
+    call = read_element(kept)
+    if call.pasted:
+        raise InvalidEventError("repeated_key", "", "a skeleton does not tell")
+    return to_record(call, seen, rules)
+
+
 def _read(element: object, seen: Sighting, rules: Rules) -> UsageRecord:
     call = read_element(element)
     if call.pasted and repeating(seen.body)[seen.element]:
