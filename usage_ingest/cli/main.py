@@ -2,6 +2,8 @@
 
 import click
 
+from usage_ingest.cli.backfill import backfill
+from usage_ingest.cli.dead_letters import dead_letters
 from usage_ingest.cli.doctor import doctor
 from usage_ingest.cli.events import events
 from usage_ingest.cli.identity import identity
@@ -30,6 +32,8 @@ def main() -> None:
 
 main.add_command(doctor)
 main.add_command(events)
+main.add_command(dead_letters)
+main.add_command(backfill)
 main.add_command(identity)
 main.add_command(status)
 main.add_command(watermark)
