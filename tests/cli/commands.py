@@ -8,6 +8,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from tests.conftest import Stack
 from usage_ingest.cli.main import main
 
 NAMED = (
@@ -42,3 +43,13 @@ class Commands:
         result = await self(*arguments, "--json", **overrides)
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
+
+
+async def run(stack: Stack, *arguments: str, **environment: str) -> Result:
+    """Run a command with the settings of the stand-ins."""
+    given = stack.environment | environment
+    return await asyncio.to_thread(CliRunner().invoke, main, [*arguments], env=given)
+
+
+def objects(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]

@@ -127,7 +127,7 @@ def _object(position: Position) -> dict[str, Any]:
 
 
 def _line(position: Position) -> str:
-    through = "" if position.through_time is None else f" up to {time_text(position.through_time)}"
+    through = "" if position.through_time is None else f"  up to {time_text(position.through_time)}"
     state = "  done" if position.finished_at else ""
     return f"partition {position.partition_id}  {_counts(position)}{through}{state}"
 
