@@ -16,6 +16,7 @@ from usage_ingest.cli.main import main
 from usage_ingest.ports import ReceivedEvent
 
 GROUP = "dead-letters"
+TEXT = "a shape that this release did not know"
 SECRET = "Xq7-planted-secret"  # noqa: S105 - planted: it must appear nowhere
 
 
@@ -43,8 +44,7 @@ async def test_the_list_counts_by_day_and_names_each(stack: Stack) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines()[:2] == [
         f"{day}  unknown_shape  open 2  closed 0  dropped 0",
-        f"{one.letter_id}  {day}  usage/0#0  unknown_shape: a shape that this release did not know"
-        "  attempts 0",
+        f"{one.letter_id}  {day}  usage/0#0  unknown_shape: {TEXT}  attempts 0",
     ]
 
 

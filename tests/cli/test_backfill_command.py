@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.cli.commands import objects, run
-from tests.cli.test_dead_letters import event_now
+from tests.cli.test_dead_letter_commands import event_now
 from tests.conftest import Stack
 from tests.events.test_gaps import send
 from usage_ingest.cli.main import main
