@@ -22,7 +22,7 @@ def _container(name: str, partition_key: str, *indexed: str) -> dict[str, Any]:
 
 CONTAINERS: Final = (
     _container("usage", "/partitionKey", "/type", "/day"),
-    _container("dead-letters", "/partitionKey", "/type", "/day", "/state", "/reason"),
+    _container("dead-letters", "/partitionKey", "/type", "/day", "/state", "/reason", "/block_id"),
     _container("state", "/type"),
     _container("reference", "/type"),
 )

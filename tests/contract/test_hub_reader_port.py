@@ -1,5 +1,6 @@
 """ports.HubReader: where a partition ends, and its events by sequence number."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from tests.contract.hub import PARTITION, Hub
 from usage_ingest.ports import HubReader, ReceivedEvent
 
 
-async def read(reader: HubReader, first: int, last: int) -> list[ReceivedEvent]:
+async def read(reader: HubReader, first: int | datetime, last: int) -> list[ReceivedEvent]:
     return [each async for batch in reader.read(PARTITION, first, last) for each in batch]
 
 
@@ -55,6 +56,27 @@ async def test_reading_starts_at_the_first_number_and_ends_when_the_last_is_reac
 
     assert found[0] == first + 10
     assert (found[-1] or 0) >= last - 10
+
+
+async def test_events_are_read_from_an_enqueued_time_on(hub: Hub) -> None:
+    """What was enqueued at that very millisecond is among them."""
+    await hub.send(b"before")
+    await asyncio.sleep(0.005)  # the hub tells times in milliseconds
+    first, last = await hub.send(b"1", b"2")
+    at = (await read(hub.reader, first, first))[0].enqueued_time
+    assert at is not None
+
+    found = numbers(await read(hub.reader, at, last))
+
+    assert found[:2] == [first, last]
+
+
+async def test_several_read_a_partition_at_once_in_one_consumer_group(hub: Hub) -> None:
+    first, last = await hub.send(*(str(number).encode() for number in range(400)))
+
+    readings = await asyncio.gather(*(read(hub.reader, first, last) for _ in range(3)))
+
+    assert [numbers(each)[:400] for each in readings] == [[*range(first, last + 1)]] * 3
 
 
 async def test_what_was_read_can_be_read_again_by_any_consumer_group(hub: Hub) -> None:
