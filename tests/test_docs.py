@@ -27,12 +27,19 @@ from usage_ingest.dead_letter_document import (
 )
 from usage_ingest.document import from_document, time_of, to_document
 from usage_ingest.events.dead_letter import REASONS, DeadLetter
+from usage_ingest.events.kept_letter import Closing, Failure
 from usage_ingest.events.parse import parse_event
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.events.progress import TAIL_PATIENCE
 from usage_ingest.events.to_record import Rules, Sighting
 from usage_ingest.identity import METRIC_PROFILE, Identity, cosmos_partition_key
 from usage_ingest.identity_change import DatedValues, completed, with_value
+from usage_ingest.kept_letter_document import (
+    closed_block,
+    closed_letter,
+    moved_fields,
+    noted_letter,
+)
 from usage_ingest.metric_profile import Definition, definition_of
 from usage_ingest.metrics.shipped import SHIPPED
 from usage_ingest.metrics.watermark import LONGEST_WINDOW
@@ -40,6 +47,8 @@ from usage_ingest.record import UsageRecord
 from usage_ingest.record_id import Coordinates, metric_record_id
 from usage_ingest.rollup import increments, rollup_document, rollup_id, rollup_key
 from usage_ingest.state_document import (
+    backfill_document,
+    backfill_of,
     identity_document,
     identity_of,
     progress_document,
@@ -238,6 +247,25 @@ def test_the_block_of_the_architecture_is_what_is_stored() -> None:
     assert isinstance(letter, DeadLetter)
 
     assert block_document(block_of(letter, now), places_of(stored), now, 90) == stored
+
+
+def test_the_dropped_dead_letter_of_the_architecture_is_what_closing_leaves() -> None:
+    closed, block = example("dropped"), example("dropped_block")
+    now = time_of(closed["changed_at"])
+    closing = Closing("dropped", closed["closed_by"], closed["closed_because"])
+
+    noted = noted_letter(example("letter"), Failure(**closed["last_failure"]), now)
+    assert closed_letter(noted, closing, now) == closed
+    moved = {"bad_count": [(1501, 0)]}
+    assert closed_block(example("block"), moved, closing, now, 90) == block
+    counts = example("counts")
+    for name, change in moved_fields({"bad_count": 1}, closing).items():
+        counts[name] = counts.get(name, 0) + change
+    assert counts == example("dropped_counts")
+
+
+def test_the_backfill_of_the_architecture_is_what_is_stored() -> None:
+    assert backfill_document(backfill_of(example("backfill"))) == example("backfill")
 
 
 def test_the_state_of_the_architecture_is_what_is_stored() -> None:
