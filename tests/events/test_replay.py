@@ -299,6 +299,22 @@ class TestWhatStaysOpen:
         assert (replayed.closed, len(replayed.failures)) == (1, 1)
         assert "not known" in replayed.failures[0][1].text
 
+    async def test_what_a_batch_without_a_partition_id_may_have_stored_is_left_open(
+        self, stack: Stack, hub: FakeHub, app: App
+    ) -> None:
+        """Of an event without ids of its own: its place is its identity."""
+        bare = make_event(gateway_request_id=None, response_id=None)
+        fill(hub, [bare, make_event()])
+        await set_aside(app, hub.events["0"])
+        stack.clock.move(minutes=1)
+        await app.ingest.batch(Batch(None, hub.events["0"][:1]))
+
+        replayed = await replay_all(app)
+
+        assert (replayed.closed, len(replayed.failures)) == (1, 1)
+        assert "without a partition id" in replayed.failures[0][1].text
+        assert len(await ledger_of(stack)) == 2
+
     async def test_a_conflicting_duplicate_is_for_a_person(self, stack: Stack, app: App) -> None:
         event = make_event()
         other = event | {"usage": make_usage(prompt_tokens=101, total_tokens=121)}

@@ -36,6 +36,12 @@ REPLACED: Final = Failure(
     "not_in_hub", "", "another event stands in its place: the hub is a new one"
 )
 ABSENT: Final = Failure("not_in_hub", "", "the hub did not return its event")
+UNPLACED: Final = Failure(
+    "no_identity",
+    "",
+    "it is known by its place alone, and batches came without a partition id since: it may be "
+    "stored already",
+)
 STANDS: Final = Failure(
     "conflicting_duplicate", "", "its id is stored with another usage, which stands: drop this one"
 )
@@ -74,7 +80,26 @@ async def read_again(ingest: Ingest, letters: Sequence[KeptLetter]) -> ReadAgain
             await _from_hub(ingest, partition_id, group, rules, found)
         else:
             found.answers |= dict.fromkeys(indexes, REPLACED)
+    await _refuse_unplaced(ingest, found)
     return found
+
+
+async def _refuse_unplaced(ingest: Ingest, found: ReadAgain) -> None:
+    """A delivery without a partition id gave such a record another identity."""
+    placed = {
+        index: answer.coordinates.enqueued_time
+        for index, answer in found.answers.items()
+        if isinstance(answer, UsageRecord)
+        and Flag.REDELIVERY_ONLY in answer.flags
+        and answer.coordinates is not None
+        and answer.coordinates.enqueued_time is not None
+    }
+    since = ingest.progress.unknown_partition_since
+    if not placed or not await since(min(placed.values())):
+        return
+    for index, enqueued in placed.items():
+        if await since(enqueued):
+            found.answers[index] = UNPLACED
 
 
 def _without_the_hub(ingest: Ingest, letter: KeptLetter, rules: Rules) -> Answer:
