@@ -73,7 +73,8 @@ async def test_what_is_closed_is_not_counted_when_it_comes_again(stores: Stores)
     await store(stores, *[{"new": "shape"}] * 110)
     await stores.app.letters.close(await opened(stores.app, stores), DROP)
 
-    await store(stores, *[{"new": "shape"}] * 111)
+    for _ in range(2):  # the first writes the block anew, the second meets what it wrote
+        await store(stores, *[{"new": "shape"}] * 111)
 
     assert await counted(stores) == {"dropped_unknown_shape": 110, "open_unknown_shape": 1}
 
