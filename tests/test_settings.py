@@ -11,13 +11,13 @@ import pytest
 from tests.readme_table import README, main, tables, with_tables
 from usage_ingest.errors import ConfigError
 from usage_ingest.event_settings import CONNECTION, NAMESPACE
+from usage_ingest.from_settings import pace, sources
 from usage_ingest.metrics.watermark import Pace
 from usage_ingest.settings import (
     HOST_SETTINGS,
     Settings,
     load_settings,
 )
-from usage_ingest.wiring import pace, sources
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SECRET: Final = "kept-out-of-every-text"  # noqa: S105 - it stands for one

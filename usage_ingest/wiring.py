@@ -14,9 +14,8 @@ from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
 from usage_ingest.events.keep_progress import ProgressKeeper
 from usage_ingest.events.ports import Backfills, KeptLetters
-from usage_ingest.events.privacy import Privacy
+from usage_ingest.from_settings import pace, privacy, sources
 from usage_ingest.metrics.collect import Collect
-from usage_ingest.metrics.watermark import Pace, Source
 from usage_ingest.ports import (
     Clock,
     HubReader,
@@ -121,7 +120,7 @@ def build(
         progress=ProgressKeeper(progress, reader, clock),
         identity=identity,
         clock=clock,
-        privacy=_privacy(settings),
+        privacy=privacy(settings),
         ledger_ttl_days=settings.ledger_ttl_days,
         keep_raw=settings.dead_letter_body == "raw",
         rollup_slots=settings.rollup_slots,
@@ -181,24 +180,6 @@ def log_analytics(
     return LogAnalyticsMetrics(endpoint, credential, patience_seconds)
 
 
-def sources(settings: Settings) -> tuple[Source, ...]:
-    """Return every target and profile that is collected."""
-    return tuple(
-        Source(target, profile)
-        for target in settings.metrics_targets
-        for profile in settings.metrics_profiles
-    )
-
-
-def pace(settings: Settings) -> Pace:
-    """Return how far windows reach back and stay behind."""
-    return Pace(
-        overlap=settings.metrics_overlap,
-        settling_delay=settings.metrics_settling_delay,
-        initial_lookback=settings.metrics_initial_lookback,
-    )
-
-
 def connected(
     settings: Settings, credentials: "Credentials", patience: "Patience | None" = None
 ) -> "Cosmos":
@@ -225,14 +206,6 @@ def reread(settings: Settings, credentials: "Credentials", consumer_group: str) 
 def _hub_connection(settings: Settings, credentials: "Credentials") -> "str | AsyncTokenCredential":
     connection = settings.event_hub_connection
     return connection.get_secret_value() if connection else credentials.default()
-
-
-def _privacy(settings: Settings) -> Privacy:
-    keys = {
-        name: secret.get_secret_value().encode()
-        for name, secret in settings.privacy_hmac_keys.items()
-    }
-    return Privacy(settings.end_user_id, settings.client_ip, keys)
 
 
 def environment() -> Mapping[str, str]:

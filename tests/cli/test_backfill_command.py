@@ -70,8 +70,8 @@ async def test_one_partition_and_another_consumer_group(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--partition", "7"), "error: Event hub usage has no partition 7\n"),
-        (("--consumer-group", "functions"), "error: --consumer-group: must not be the trigger's\n"),
+        (("--partition", "7"), "Error: Event hub usage has no partition 7\n"),
+        (("--consumer-group", "functions"), "Error: --consumer-group: must not be the trigger's\n"),
     ],
 )
 async def test_what_cannot_be_is_refused(
@@ -117,7 +117,7 @@ async def test_ctrl_c_leaves_a_position_that_the_next_call_goes_on_from(stack: S
 
     assert first.startswith(b"partition 0  events ")
     assert process.returncode == 130
-    assert rest.endswith(b"interrupted: the same command goes on from here\n")
+    assert rest.endswith(b"Interrupted.\n")
     assert b"Traceback" not in rest
     assert result.stdout.splitlines()[-1] == (
         "all  events 1,200  missing 1,200  completed 0  repeated 0  new dead letters 0"

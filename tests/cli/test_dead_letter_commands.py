@@ -83,7 +83,7 @@ async def test_a_dead_letter_is_shown_whole_and_its_body_only_where_asked(stack:
     )
     assert (missing.exit_code, missing.stderr) == (
         1,
-        f"error: there is no dead letter {'f' * 32}\n",
+        f"Error: there is no dead letter {'f' * 32}\n",
     )
 
 
@@ -173,7 +173,7 @@ def test_a_missing_setting_is_one_line_on_standard_error() -> None:
     result = CliRunner().invoke(main, [GROUP, "list"], env={"COSMOS_ENDPOINT": ""})
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("error: The settings are wrong:")
+    assert result.stderr.startswith("Error: The settings are wrong:")
     assert "COSMOS_ENDPOINT: is missing" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from usage_ingest.cli.session import opened, run
+from usage_ingest.cli.session import LONG_PATIENCE_SECONDS, Session, connected, dry_run_option, tell
 from usage_ingest.document import time_text
 from usage_ingest.errors import ConfigError
 from usage_ingest.events.backfill import Backfill
@@ -31,9 +31,11 @@ _SUMS: Final = ("events", "stored", "completed", "repeated", "dead_letters")
     help="Where to read; never the trigger's.  [default: EVENT_HUB_REREAD_CONSUMER_GROUP]",
 )
 @click.option("--again", is_flag=True, help="From the start, though an earlier call read it.")
-@click.option("--dry-run", is_flag=True, help="Count the events that would be read; store nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a partition.")
+@dry_run_option
+@connected
 def backfill(
+    session: Session,
+    /,
     start: datetime,
     end: datetime,
     partitions: Sequence[str],
@@ -57,31 +59,33 @@ def backfill(
     if start >= end:
         raise click.UsageError("--from must be before --to.")
     times = (start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
-    run(_backfill(times, partitions, consumer_group, how))
+    found = session.run(
+        lambda app: _backfill(app, times, partitions, consumer_group, how), LONG_PATIENCE_SECONDS
+    )
+    for position in found:
+        click.echo(orjson.dumps(_object(position)) if session.as_json else _line(position))
+    if not session.as_json:
+        click.echo(_total(found, how["dry_run"]))
 
 
 async def _backfill(
+    app: App,
     times: tuple[datetime, datetime],
     partitions: Sequence[str],
     consumer_group: str | None,
     how: dict[str, bool],
-) -> None:
-    async with opened() as app:
-        filling = _filling(app, consumer_group)
-        asked = Range(
-            namespace=filling.reader.namespace,
-            hub=filling.reader.hub,
-            start=times[0],
-            end=times[1],
-        )
-        known = await filling.reader.partition_ids()
-        if unknown := sorted(set(partitions) - set(known)):
-            raise ConfigError(f"Event hub {asked.hub} has no partition {', '.join(unknown)}")
-        found = await _each(filling, asked, partitions or known, how)
-    for position in found:
-        click.echo(orjson.dumps(_object(position)) if how["as_json"] else _line(position))
-    if not how["as_json"]:
-        click.echo(_total(found, how["dry_run"]))
+) -> list[Position]:
+    filling = _filling(app, consumer_group)
+    asked = Range(
+        namespace=filling.reader.namespace,
+        hub=filling.reader.hub,
+        start=times[0],
+        end=times[1],
+    )
+    known = await filling.reader.partition_ids()
+    if unknown := sorted(set(partitions) - set(known)):
+        raise ConfigError(f"Event hub {asked.hub} has no partition {', '.join(unknown)}")
+    return await _each(filling, asked, partitions or known, how)
 
 
 def _filling(app: App, consumer_group: str | None) -> Backfill:
@@ -113,7 +117,7 @@ async def _each(
 
 
 def _tell(position: Position) -> None:
-    click.echo(_line(position), err=True)
+    tell(_line(position))
 
 
 def _object(position: Position) -> dict[str, Any]:

@@ -11,12 +11,6 @@ from usage_ingest.events.kept_letter import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
-json_option: Final = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a line."
-)
-dry_run_option: Final = click.option(
-    "--dry-run", is_flag=True, help="Say what would be done, and write nothing."
-)
 
 
 def choosing(command: F) -> F:

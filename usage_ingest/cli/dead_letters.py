@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from usage_ingest.cli.choosing import choosing, json_option, selection
+from usage_ingest.cli.choosing import choosing, selection
 from usage_ingest.cli.letter_lines import (
     counts_line,
     counts_objects,
@@ -17,7 +17,7 @@ from usage_ingest.cli.letter_lines import (
     say,
 )
 from usage_ingest.cli.replay import drop, replay_
-from usage_ingest.cli.session import FAILED, opened, run
+from usage_ingest.cli.session import FAILED, Session, connected
 from usage_ingest.dead_letter_counts import DeadLetterCounts
 from usage_ingest.events.kept_letter import Selection
 from usage_ingest.wiring import App
@@ -41,8 +41,8 @@ dead_letters.add_command(drop)
     type=click.IntRange(min=0),
     help="List so many singly; 0 lists all of them.",
 )
-@json_option
-def list_(limit: int, *, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - options
+@connected
+def list_(session: Session, /, limit: int, **chosen: Any) -> None:  # noqa: ANN401 - options
     """Count dead letters by day and reason, and list the open ones.
 
     The counts are exact and outlive the dead letters. Those without an id are ranges of
@@ -55,23 +55,23 @@ def list_(limit: int, *, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 
       python -m usage_ingest dead-letters list --reason unknown_shape --from 2026-11-01
       python -m usage_ingest dead-letters list --json --limit 0 | jq -r '.dead_letter.id // empty'
     """  # noqa: D301 - click wants the character
-    run(_list(selection(chosen, every=True), limit, as_json))
+    asked, as_json = selection(chosen, every=True), session.as_json
+    session.run(lambda app: _list(app, asked, limit, as_json=as_json))
 
 
-async def _list(chosen: Selection, limit: int, as_json: bool) -> None:
-    async with opened() as app:
-        if not chosen.letter_ids:
-            await _list_counts(app, chosen, as_json)
-        left = limit or sys.maxsize
-        async for page in app.letters.open(chosen):
-            shown, left = page[:left], left - len(page)
-            for each in shown if page[0].letter_id else ():
-                say("dead_letter", letter_object(each), letter_line(each), as_json)
-            for found in () if page[0].letter_id else places_objects(shown):
-                say("places", found, places_line(found), as_json)
-            if left < 0:
-                click.echo(f"there are more than {limit}: --limit lists them", err=True)
-                return
+async def _list(app: App, chosen: Selection, limit: int, *, as_json: bool) -> None:
+    if not chosen.letter_ids:
+        await _list_counts(app, chosen, as_json)
+    left = limit or sys.maxsize
+    async for page in app.letters.open(chosen):
+        shown, left = page[:left], left - len(page)
+        for each in shown if page[0].letter_id else ():
+            say("dead_letter", letter_object(each), letter_line(each), as_json)
+        for found in () if page[0].letter_id else places_objects(shown):
+            say("places", found, places_line(found), as_json)
+        if left < 0:
+            click.echo(f"there are more than {limit}: --limit lists them", err=True)
+            return
 
 
 async def _list_counts(app: App, chosen: Selection, as_json: bool) -> None:
@@ -91,26 +91,26 @@ async def _list_counts(app: App, chosen: Selection, as_json: bool) -> None:
     is_flag=True,
     help="Also the event's body, where DEAD_LETTER_BODY=raw kept it: it may hold prompts.",
 )
-def show(letter_id: str, *, body: bool) -> None:
+@connected
+def show(session: Session, letter_id: str, *, body: bool) -> None:
     """Print one dead letter as JSON, with what its skeleton kept of the event.
 
     \b
     Example:
       python -m usage_ingest dead-letters show c586e2d9150c0386d53e004d9a0ec7b5
     """  # noqa: D301 - click wants the character
-    sys.exit(run(_show(letter_id, body=body)))
+    sys.exit(session.run(lambda app: _show(app, letter_id, body=body)))
 
 
-async def _show(letter_id: str, *, body: bool) -> int:
-    async with opened() as app:
-        letter = await app.letters.find(letter_id)
-        if letter is None:
-            click.echo(f"error: there is no dead letter {letter_id}", err=True)
-            return FAILED
-        found = letter_object(letter, whole=True)
-        if body:
-            found["body"] = await app.letters.body(letter)
-            if found["body"] is None:
-                click.echo("no body is kept: see DEAD_LETTER_BODY", err=True)
-        click.echo(json.dumps(found, indent=2))  # ASCII: a terminal obeys no caller's text
-        return 0
+async def _show(app: App, letter_id: str, *, body: bool) -> int:
+    letter = await app.letters.find(letter_id)
+    if letter is None:
+        click.echo(f"Error: there is no dead letter {letter_id}", err=True)
+        return FAILED
+    found = letter_object(letter, whole=True)
+    if body:
+        found["body"] = await app.letters.body(letter)
+        if found["body"] is None:
+            click.echo("no body is kept: see DEAD_LETTER_BODY", err=True)
+    click.echo(json.dumps(found, indent=2))  # ASCII: a terminal obeys no caller's text
+    return 0

@@ -15,6 +15,7 @@ from usage_ingest.errors import (
     TransientError,
     UsageIngestError,
 )
+from usage_ingest.from_settings import pace as pace_of
 from usage_ingest.identity import BEGINNING, METRIC_PROFILE, DatedValue, Identity
 from usage_ingest.metrics.collect import Collect
 from usage_ingest.metrics.move_watermark import Asked, Move, moved
@@ -105,7 +106,7 @@ async def applied(app: App, source: Source, asked: Asked, seen: Preview) -> Move
         InvalidQueryError: By now it would be another one than was shown.
         TransientError: The mark is being moved all the time.
     """
-    pace = wiring.pace(app.settings)
+    pace = pace_of(app.settings)
     for _ in range(_ROUNDS):
         mark = await app.reports.watermarks.read(source)
         move = moved(source, mark, asked, seen.now, pace)

@@ -3,16 +3,21 @@
 import getpass
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 import orjson
 
-from usage_ingest.cli.choosing import choosing, dry_run_option, json_option, selection
+from usage_ingest.cli.choosing import choosing, selection
 from usage_ingest.cli.letter_lines import say
-from usage_ingest.cli.session import FAILED, opened, run
-from usage_ingest.events.kept_letter import Closing, KeptLetter, Selection
+from usage_ingest.cli.session import (
+    FAILED,
+    LONG_PATIENCE_SECONDS,
+    Session,
+    connected,
+    dry_run_option,
+)
+from usage_ingest.events.kept_letter import Closing, Selection
 from usage_ingest.events.replay import Replayed, replay
 from usage_ingest.wiring import App
 
@@ -21,8 +26,8 @@ from usage_ingest.wiring import App
 @choosing
 @click.option("--all", "every", is_flag=True, help="All that are open.")
 @dry_run_option
-@json_option
-def replay_(*, every: bool, dry_run: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401
+@connected
+def replay_(session: Session, /, *, every: bool, dry_run: bool, **chosen: Any) -> None:  # noqa: ANN401
     """Read dead letters again with the parser of today, and store what it can read.
 
     From the skeleton where that is whole, else from the hub as long as it keeps the event. What
@@ -37,18 +42,23 @@ def replay_(*, every: bool, dry_run: bool, as_json: bool, **chosen: Any) -> None
       python -m usage_ingest dead-letters replay --day 2026-11-20
       python -m usage_ingest dead-letters replay --id c586e2d9150c0386d53e004d9a0ec7b5
     """  # noqa: D301 - click wants the character
-    sys.exit(run(_replay(selection(chosen, every=every), dry_run, as_json)))
+    asked, as_json = selection(chosen, every=every), session.as_json
+    sys.exit(
+        session.run(
+            lambda app: _replay(app, asked, dry_run=dry_run, as_json=as_json),
+            LONG_PATIENCE_SECONDS,
+        )
+    )
 
 
-async def _replay(chosen: Selection, dry_run: bool, as_json: bool) -> int:
+async def _replay(app: App, chosen: Selection, *, dry_run: bool, as_json: bool) -> int:
     sums, reasons = Counter[str](), Counter[str]()
-    async with opened() as app:
-        async for page in app.letters.open(chosen):
-            replayed = await replay(app.ingest, app.letters, page, dry_run=dry_run)
-            reasons += replayed.reasons
-            sums += _sums(replayed)
-            _tell_failures(replayed, as_json)
-            _progress(sums)
+    async for page in app.letters.open(chosen):
+        replayed = await replay(app.ingest, app.letters, page, dry_run=dry_run)
+        reasons += replayed.reasons
+        sums += _sums(replayed)
+        _tell_failures(replayed, as_json)
+        _progress(sums)
     told = {name: sums[name] for name in _SUMS} | {"reasons": dict(sorted(reasons.items()))}
     click.echo(orjson.dumps(told | {"dry_run": dry_run}) if as_json else _told(told, dry_run))
     return FAILED if sums["left_open"] else 0
@@ -99,14 +109,15 @@ def _told(told: dict[str, Any], dry_run: bool) -> str:
 @click.option("--because", required=True, metavar="TEXT", help="Why; kept with each of them.")
 @click.option("--by", default=getpass.getuser, show_default="the user", help="Who gives them up.")
 @dry_run_option
-@json_option
+@connected
 def drop(
+    session: Session,
+    /,
     because: str,
     by: str,
     *,
     every: bool,
     dry_run: bool,
-    as_json: bool,
     **chosen: Any,  # noqa: ANN401
 ) -> None:
     """Give dead letters up: they are not missing any more, and summaries list them as dropped.
@@ -117,22 +128,20 @@ def drop(
         --because "load test of the gateway team"
     """  # noqa: D301 - click wants the character
     closing = Closing("dropped", by, because)
-    run(_drop(selection(chosen, every=every), closing, dry_run, as_json))
-
-
-async def _drop(chosen: Selection, closing: Closing, dry_run: bool, as_json: bool) -> None:
-    dropped, reasons = 0, Counter[str]()
-    async with opened() as app:
-        async for page in app.letters.open(chosen):
-            dropped += len(page) if dry_run else await _drop_page(app, page, closing)
-            reasons.update(each.reason for each in page)
-            click.echo(f"{reasons.total():,} looked at", err=True)
-    told = {"dropped": dropped, "reasons": dict(sorted(reasons.items())), "dry_run": dry_run}
-    listed = ", ".join(f"{reason} {number:,}" for reason, number in sorted(reasons.items()))
+    asked = selection(chosen, every=every)
+    told = session.run(
+        lambda app: _drop(app, asked, closing, dry_run=dry_run), LONG_PATIENCE_SECONDS
+    )
+    listed = ", ".join(f"{reason} {number:,}" for reason, number in told["reasons"].items())
     word = "would drop" if dry_run else "dropped"
-    line = f"{word} {dropped:,}" + (f": {listed}" if listed else "")
-    click.echo(orjson.dumps(told) if as_json else line)
+    line = f"{word} {told['dropped']:,}" + (f": {listed}" if listed else "")
+    click.echo(orjson.dumps(told) if session.as_json else line)
 
 
-async def _drop_page(app: App, page: Sequence[KeptLetter], closing: Closing) -> int:
-    return await app.letters.close(page, closing)
+async def _drop(app: App, chosen: Selection, closing: Closing, *, dry_run: bool) -> dict[str, Any]:
+    dropped, reasons = 0, Counter[str]()
+    async for page in app.letters.open(chosen):
+        dropped += len(page) if dry_run else await app.letters.close(page, closing)
+        reasons.update(each.reason for each in page)
+        click.echo(f"{reasons.total():,} looked at", err=True)
+    return {"dropped": dropped, "reasons": dict(sorted(reasons.items())), "dry_run": dry_run}

@@ -19,6 +19,9 @@ from usage_ingest.wiring import App
 
 PATIENCE_SECONDS: Final = 15.0
 """A person waits for the answer: a busy store is given up sooner than by the app."""
+LONG_PATIENCE_SECONDS: Final = 60.0
+"""Of work that takes long anyway."""
+FAILED: Final = 1
 INTERRUPTED: Final = 130
 _OWN_FILE: Final = Path("local.settings.json")
 
@@ -43,12 +46,14 @@ class Session:
         values = values_of(file.read_bytes(), str(file)) if file else {}
         return merged(values, wiring.environment())
 
-    def run(self, work: Callable[[App], Awaitable[T]]) -> T:
+    def run(
+        self, work: Callable[[App], Awaitable[T]], patience_seconds: float = PATIENCE_SECONDS
+    ) -> T:
         """Open the app, do the work and close it; what goes wrong ends the command."""
 
         async def opened() -> T:
             settings = load_settings(self.environment())
-            app = wiring.build(settings, patience_seconds=PATIENCE_SECONDS)
+            app = wiring.build(settings, patience_seconds=patience_seconds)
             try:
                 return await work(app)
             finally:
