@@ -20,6 +20,9 @@ from usage_ingest.value import value
 
 MAX_OPERATIONS: Final = 100
 _USAGE: Final = frozenset(USAGE_FIELDS)
+_TOUCHED: Final = {"requests": 0}
+"""What a batch writes to a rollup that it leaves as it was: its ETag says that its documents
+changed, and whoever compares it with them reads again (docs/adr/0013)."""
 
 
 @value()
@@ -120,9 +123,9 @@ class Plan:
     def _rollup_operations(self, rollup: str, gain: Gain) -> list[Operation]:
         counters = gain.settled()
         if self._exists(rollup):
-            return [("patch", (rollup, steps)) for steps in patches(counters)]
-        if counters.get("requests", 0) < 0:
-            return []  # somebody deleted the rollup: there is nothing to take back from
+            return [("patch", (rollup, steps)) for steps in patches(counters or _TOUCHED)]
+        # Somebody may have deleted the rollup: then there is nothing to take back from.
+        counters = {name: count for name, count in counters.items() if count >= 0} or _TOUCHED
         partition = self.place.cosmos_partition_key
         document = rollup_document(gain.key, self.place.slot, partition, counters)
         return [("create", ({**document, "id": rollup},))]
