@@ -30,7 +30,7 @@ class Request:
 
 def needs_merging(query: Query) -> bool:
     """Whether the client must merge the answers of partitions."""
-    merged = query.top is not None or query.order_by or query.aggregate
+    merged = query.top is not None or query.order_by or query.aggregate or query.distinct
     return bool(merged) and not query.partial
 
 
@@ -38,7 +38,7 @@ def query_plan(text: str, query: Query) -> dict[str, Any]:
     """What the client does with the rows of `rewrittenQuery`."""
     orders = ["Descending" if descending else "Ascending" for _, descending in query.order_by]
     info = {
-        "distinctType": "None",
+        "distinctType": "Unordered" if query.distinct else "None",
         "top": query.top,
         "orderBy": orders,
         "aggregates": [query.aggregate.capitalize()] if query.aggregate else [],
@@ -52,6 +52,9 @@ def query_plan(text: str, query: Query) -> dict[str, Any]:
 def query_page(store: Store, request: Request) -> tuple[list[bytes], str | None]:
     """The rows of the page that the token points to, and the token of the next page."""
     query, rows, room = request.query, list[bytes](), MAX_PAGE_BYTES
+    if query.distinct and not query.partial:
+        raise bad_request("DISTINCT within one logical partition is not supported here.")
+    seen = set[bytes]()  # of this page: the client compares pages
     # The number of the last item that was read, and how many rows there were up to it.
     after, done = map(int, (request.token or "0 0").split())
     chosen = _SORTED_PAGE if query.order_by else _PAGE
@@ -62,6 +65,10 @@ def query_page(store: Store, request: Request) -> tuple[list[bytes], str | None]
         if len(rows) == size or room < 0:
             return rows, f"{after} {done}"
         after, done = number, done + 1
+        if query.distinct:
+            if (written := orjson.dumps(row)) in seen:
+                continue
+            seen.add(written)
         rows.append(orjson.dumps(row))
         room -= len(rows[-1])
     return rows, None

@@ -48,6 +48,7 @@ class Query:
     where: Term | None = None
     order_by: list[tuple[Getter, bool]] = field(default_factory=list)  # with "descending"
     top: int | None = None
+    distinct: bool = False
     partial: bool = False
 
 
@@ -73,6 +74,9 @@ class _Parser:
     def query(self) -> Query:
         query = Query(partial=self._take(PARTIAL))
         self._expect("SELECT")
+        query.distinct = self._take("DISTINCT")
+        if query.distinct and self._text.upper() != "VALUE":
+            raise self._refusal()
         if self._take("TOP"):
             query.top = self._constant()
             if type(query.top) is not int or query.top < 0:
@@ -86,6 +90,8 @@ class _Parser:
             query.order_by = self._list(self._sort)
         if self._kind != "end":
             raise self._refusal()
+        if query.distinct and (query.order_by or query.aggregate):
+            raise bad_request("DISTINCT with ORDER BY or COUNT and the like is not supported here.")
         for root in self._roots - {alias}:
             raise bad_request(f"Identifier '{root}' could not be resolved.")
         return query

@@ -692,6 +692,16 @@ async def test_order_top_and_aggregates(usage: ContainerProxy, options: dict[str
     assert [one["id"] for one in whole] == ["08", "03"]
 
 
+async def test_distinct_values_are_merged_over_pages(usage: ContainerProxy) -> None:
+    await fill(usage, *(doc(f"{i:03}", "pq"[i % 2], n=i % 3) for i in range(250)))
+
+    assert sorted(await rows(usage, "SELECT DISTINCT VALUE c.partitionKey FROM c")) == ["p", "q"]
+    one = "SELECT DISTINCT VALUE c.n FROM c WHERE c.n > 0"
+    assert sorted(await rows(usage, one)) == [1, 2]
+    status, text = await status_of(rows(usage, one, partition_key="p"))
+    assert (status, "DISTINCT" in text) == (400, True)
+
+
 @pytest.mark.parametrize("options", [{}, {"partition_key": "p"}])
 async def test_order_by_sorts_types_and_puts_the_undefined_first(
     usage: ContainerProxy, options: dict[str, Any]
@@ -731,7 +741,9 @@ async def test_order_by_sorts_types_and_puts_the_undefined_first(
         ("SELECT VALUE AVG(c.n) FROM c", "AVG"),
         ("SELECT VALUE SUM(c.name) FROM c", "SUM"),
         ("SELECT c.kind FROM c GROUP BY c.kind", "GROUP BY"),
-        ("SELECT DISTINCT VALUE c.n FROM c", "DISTINCT"),
+        ("SELECT DISTINCT c.n FROM c", "DISTINCT"),
+        ("SELECT DISTINCT VALUE c.n FROM c ORDER BY c.n", "ORDER BY"),
+        ("SELECT DISTINCT VALUE COUNT(c.n) FROM c", "COUNT"),
         ('SELECT VALUE {"n": c.n} FROM c', "{"),
         ("SELECT VALUE [c.n] FROM c", "["),
         ("SELECT c.n > 2 AS many FROM c", "> 2"),
