@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
     from usage_ingest.adapters.cosmos import Cosmos
+    from usage_ingest.adapters.cosmos_totals import CosmosTotals
     from usage_ingest.adapters.credentials import Credentials
     from usage_ingest.adapters.log_analytics import LogAnalyticsMetrics
     from usage_ingest.adapters.patience import Patience
@@ -61,6 +62,7 @@ class App:
     identity_editor: IdentityEditor
     letters: KeptLetters
     backfills: Backfills
+    totals: "CosmosTotals"
     credentials: "Credentials"
     close: Callable[[], Awaitable[None]]
 
@@ -91,6 +93,7 @@ def build(
         CosmosProgressStore,
         CosmosWatermarkStore,
     )
+    from usage_ingest.adapters.cosmos_totals import CosmosTotals
     from usage_ingest.adapters.credentials import Credentials
     from usage_ingest.adapters.event_hub_publisher import EventHubPublisher
 
@@ -143,6 +146,7 @@ def build(
         identity_editor=CosmosIdentityEditor(cosmos),
         letters=CosmosKeptLetters(cosmos, clock, settings.dead_letter_ttl_days),
         backfills=CosmosBackfills(cosmos),
+        totals=CosmosTotals(cosmos),
         credentials=credentials,
         close=close,
     )

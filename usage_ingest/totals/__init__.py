@@ -1,0 +1,1 @@
+"""Ledger -> rollups, a second time: are the totals what the documents add up to?"""
