@@ -71,9 +71,7 @@ async def test_zero_is_not_the_same_as_not_reported(stack: Stack, by_hand: ByHan
     ]
 
 
-async def test_a_rollup_that_is_missing_is_told_with_its_key(
-    stack: Stack, by_hand: ByHand
-) -> None:
+async def test_a_rollup_that_is_missing_is_told_with_its_key(stack: Stack, by_hand: ByHand) -> None:
     await ingest(stack.app, [make_event()])
     (rollup,) = await by_hand.documents("rollup")
     await by_hand.delete(rollup)

@@ -25,7 +25,9 @@ async def pages(
         cosmos_partition_key: One logical partition; None means all.
     """
     given = [{"name": name, "value": value} for name, value in parameters.items()]
-    where: dict[str, Any] = {} if cosmos_partition_key is None else {"partition_key": cosmos_partition_key}
+    where: dict[str, Any] = (
+        {} if cosmos_partition_key is None else {"partition_key": cosmos_partition_key}
+    )
     found = cosmos.container(container).query_items(
         query, parameters=given, max_item_count=_PAGE, **where
     )

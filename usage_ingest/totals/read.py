@@ -53,7 +53,7 @@ class Reading:
             elif found := differing(stored, counted):
                 kind = Kind.WRONG_TOTAL if counted else Kind.WITHOUT_DOCUMENTS
                 yield self._difference(name, kind, found)
-            elif not is_its_own(stored) or (counted and counted.strangers):
+            elif counted and (counted.strangers or not is_its_own(stored)):
                 yield self._difference(name, Kind.KEY_MISMATCH, {})
 
     def _difference(self, name: str, kind: Kind, counters: Differing) -> Difference:
