@@ -23,12 +23,13 @@ def to_csv(summary: Mapping[str, Any]) -> str:
     writer.writerow((*group_by, *numbers, "latency_average_ms"))
     for row in rows:
         key = (row["key"][name] for name in group_by)
-        cells = (*key, *(row[name] for name in numbers), row["latency"]["average_ms"])
-        writer.writerow(_cells(cells))
+        row_cells = (*key, *(row[name] for name in numbers), row["latency"]["average_ms"])
+        writer.writerow(cells(row_cells))
     return text.getvalue()
 
 
-def _cells(values: Iterable[Value | int]) -> list[str]:
+def cells(values: Iterable[Value | int]) -> list[str]:
+    """Return the cells of a row: null is empty, a text is never a formula."""
     return [_cell(value) for value in values]
 
 

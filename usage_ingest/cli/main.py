@@ -10,6 +10,8 @@ from usage_ingest.cli.identity import identity
 from usage_ingest.cli.session import INTERRUPTED
 from usage_ingest.cli.status import status
 from usage_ingest.cli.watermark import watermark
+from usage_ingest.cli.export import export
+from usage_ingest.cli.rollups import rollups
 
 
 class _Commands(click.Group):
@@ -37,3 +39,5 @@ main.add_command(backfill)
 main.add_command(identity)
 main.add_command(status)
 main.add_command(watermark)
+main.add_command(export)
+main.add_command(rollups)

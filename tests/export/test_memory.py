@@ -1,0 +1,48 @@
+"""Memory over a ledger of 30,000 documents: a page, a row group and the totals are held."""
+
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from tests.builders import make_event
+from tests.conftest import Stack
+from tests.export.test_export import export
+from tests.totals.ledgers import ingest, rebuild, verify
+
+_BATCH = 3_000
+
+
+async def fill(stack: Stack, first: int, count: int) -> None:
+    for at in range(first, first + count, _BATCH):
+        await ingest(stack.app, [make_event(app_id=f"app-{n % 9}") for n in range(_BATCH)], at)
+
+
+async def peak(work: Callable[[], Awaitable[object]]) -> int:
+    tracemalloc.start()
+    await work()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+
+async def test_memory_does_not_grow_with_the_ledger(stack: Stack, tmp_path: Path) -> None:
+    works: dict[str, Callable[[], Awaitable[object]]] = {
+        "csv": lambda: export(stack.app, "csv", tmp_path / "csv"),
+        "parquet": lambda: export(stack.app, "parquet", tmp_path / "parquet"),
+        "delta": lambda: export(stack.app, "delta", tmp_path / "delta"),
+        "verify": lambda: verify(stack.app),
+        "rebuild": lambda: rebuild(stack.app),
+    }
+    await fill(stack, 0, 2 * _BATCH)
+    few = {name: await peak(work) for name, work in works.items()}
+
+    await fill(stack, 2 * _BATCH, 8 * _BATCH)
+    many = {name: await peak(work) for name, work in works.items()}
+
+    assert len(await stack.documents("usage", type="usage")) == 30_000
+    for name, found in many.items():
+        assert found < 1.4 * few[name] + 2_000_000, (name, few, many)
+        assert found < 40_000_000, (name, many)
+    assert pa.default_memory_pool().max_memory() < 100_000_000
