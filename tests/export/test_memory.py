@@ -27,22 +27,17 @@ async def peak(work: Callable[[], Awaitable[object]]) -> int:
     return found
 
 
-async def test_memory_does_not_grow_with_the_ledger(stack: Stack, tmp_path: Path) -> None:
+async def test_a_ledger_is_never_held_as_a_whole(stack: Stack, tmp_path: Path) -> None:
     works: dict[str, Callable[[], Awaitable[object]]] = {
         "csv": lambda: export(stack.app, "csv", tmp_path / "csv"),
-        "parquet": lambda: export(stack.app, "parquet", tmp_path / "parquet"),
         "delta": lambda: export(stack.app, "delta", tmp_path / "delta"),
         "verify": lambda: verify(stack.app),
         "rebuild": lambda: rebuild(stack.app),
     }
-    await fill(stack, 0, 2 * _BATCH)
-    few = {name: await peak(work) for name, work in works.items()}
+    await fill(stack, 0, 10 * _BATCH)
 
-    await fill(stack, 2 * _BATCH, 8 * _BATCH)
-    many = {name: await peak(work) for name, work in works.items()}
+    peaks = {name: await peak(work) for name, work in works.items()}
 
     assert len(await stack.documents("usage", type="usage")) == 30_000
-    for name, found in many.items():
-        assert found < 1.4 * few[name] + 2_000_000, (name, few, many)
-        assert found < 40_000_000, (name, many)
+    assert max(peaks.values()) < 40_000_000, peaks  # all of them would be about 200 MB
     assert pa.default_memory_pool().max_memory() < 100_000_000
