@@ -6,12 +6,12 @@ from usage_ingest.cli.backfill import backfill
 from usage_ingest.cli.dead_letters import dead_letters
 from usage_ingest.cli.doctor import doctor
 from usage_ingest.cli.events import events
+from usage_ingest.cli.export import export
 from usage_ingest.cli.identity import identity
+from usage_ingest.cli.rollups import rollups
 from usage_ingest.cli.session import INTERRUPTED
 from usage_ingest.cli.status import status
 from usage_ingest.cli.watermark import watermark
-from usage_ingest.cli.export import export
-from usage_ingest.cli.rollups import rollups
 
 
 class _Commands(click.Group):
