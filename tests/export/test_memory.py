@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from tests.builders import make_event
 from tests.conftest import Stack
@@ -27,6 +28,7 @@ async def peak(work: Callable[[], Awaitable[object]]) -> int:
     return found
 
 
+@pytest.mark.timeout(300)  # tracing makes everything slow
 async def test_a_ledger_is_never_held_as_a_whole(stack: Stack, tmp_path: Path) -> None:
     works: dict[str, Callable[[], Awaitable[object]]] = {
         "csv": lambda: export(stack.app, "csv", tmp_path / "csv"),
