@@ -132,7 +132,7 @@ async def test_a_hub_that_does_not_answer_is_given_up_in_time(hubs: EventHubsSer
     with pytest.raises(TransientError, match="no events"):
         await publisher.publish(make_outgoing(1))
 
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     hubs.fail_sends(None)
     await publisher.publish(make_outgoing(1))
     await publisher.close()

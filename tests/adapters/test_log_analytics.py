@@ -179,7 +179,7 @@ async def test_a_wait_that_is_longer_than_our_patience_is_the_next_runs(logs: Lo
         with pytest.raises(TransientError, match=r"Log Analytics is busy or out of reach: .*429"):
             await minutes(metrics)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert len(logs.server.requests) == 1
 
 

@@ -347,7 +347,7 @@ class TestEventHubTrigger:
         async with running(app, hub):
             await until(seen.bodies)
             before = time.monotonic()
-        assert time.monotonic() - before < 3
+        assert time.monotonic() - before < 30
         assert checkpoints() == {}
 
     @pytest.mark.parametrize("seconds", [0, 0.01, 0.02, 0.05, 0.1, 0.15])
@@ -411,7 +411,7 @@ class TestEventHubTrigger:
             await hub.stop()
             await until(lambda: "is lost" in caplog.text)
             before = time.monotonic()
-        assert time.monotonic() - before < 3
+        assert time.monotonic() - before < 30
 
     async def test_delivery_that_outlives_its_connection_is_not_made_twice(
         self,
