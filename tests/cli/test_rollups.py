@@ -122,9 +122,7 @@ async def test_a_wrong_command_ends_with_two(
 async def test_a_store_that_refuses_is_one_line(
     stack: Stack, run: Commands, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], text: str
 ) -> None:
-    from usage_ingest import wiring  # noqa: PLC0415
-
-    monkeypatch.setattr(wiring.build, "__defaults__", (None, None, 0.3))
+    monkeypatch.setattr("usage_ingest.cli.rollups.LONG_PATIENCE_SECONDS", 0.3)
     await ingest(stack.app, make_events())
     stack.cosmos.faults.add(Fault(operation="query", count=None, **fault))
 

@@ -8,8 +8,8 @@ from typing import Final, Literal, get_args
 import click
 
 from usage_ingest.adapters.csv_days import CsvDays
-from usage_ingest.cli.day_options import Day
-from usage_ingest.cli.session import Session, connected, tell
+from usage_ingest.cli.session import LONG_PATIENCE_SECONDS, Session, connected, tell
+from usage_ingest.cli.times import UtcDay
 from usage_ingest.errors import ConfigError
 from usage_ingest.export.columns import COLUMNS, Subject
 from usage_ingest.export.export import Export, ExportedDay, Watch
@@ -24,8 +24,8 @@ _TELL_SECONDS: Final = 2.0
 @click.command()
 @connected
 @click.argument("subject", type=click.Choice(get_args(Subject)))
-@click.option("--from", "first", type=Day(), required=True, metavar="DAY", help="The first day.")
-@click.option("--to", "last", type=Day(), required=True, metavar="DAY", help="The last day.")
+@click.option("--from", "first", type=UtcDay(), required=True, metavar="DAY", help="The first day.")
+@click.option("--to", "last", type=UtcDay(), required=True, metavar="DAY", help="The last day.")
 @click.option(
     "--format", "form", type=click.Choice(get_args(Format)), default="parquet", show_default=True
 )
@@ -63,7 +63,7 @@ def export(  # noqa: PLR0913, PLR0917 - arguments of a command
         verb = Export(app.totals, app.clock, app.settings.ledger_ttl_days)
         return await verb(subject, days_between(first, last), target, _watch())
 
-    written = session.run(work)
+    written = session.run(work, LONG_PATIENCE_SECONDS)
     rows = sum(each.rows for each in written)
     content = {
         "subject": subject,

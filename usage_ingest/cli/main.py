@@ -34,10 +34,10 @@ def main() -> None:
 
 main.add_command(doctor)
 main.add_command(events)
+main.add_command(export)
+main.add_command(rollups)
 main.add_command(dead_letters)
 main.add_command(backfill)
 main.add_command(identity)
 main.add_command(status)
 main.add_command(watermark)
-main.add_command(export)
-main.add_command(rollups)

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from usage_ingest.cli.day_options import Day, Month
-from usage_ingest.cli.session import Session, connected, tell
+from usage_ingest.cli.session import LONG_PATIENCE_SECONDS, Session, connected, dry_run_option, tell
+from usage_ingest.cli.times import Month, UtcDay
 from usage_ingest.totals.days import days_of_month
 from usage_ingest.totals.fold import Difference
 from usage_ingest.totals.rebuild import Rebuild
@@ -29,7 +29,7 @@ def rollups() -> None:
 def _choosing(command: F) -> F:
     """Add the options that choose days and subscriptions."""
     options = [
-        click.option("--day", type=Day(), metavar="DAY", help="A UTC day: 2026-11-20."),
+        click.option("--day", type=UtcDay(), metavar="DAY", help="A UTC day: 2026-11-20."),
         click.option("--month", type=Month(), metavar="MONTH", help="All of a month: 2026-11."),
         click.option(
             "--subscription",
@@ -69,13 +69,13 @@ def verify(
         verb = Verify(app.totals, app.clock, settings.ledger_ttl_days, settings.rollup_tags)
         return await verb(_days(app, day, month), subscription, _watch())
 
-    _end(session, session.run(work), _verified)
+    _end(session, session.run(work, LONG_PATIENCE_SECONDS), _verified)
 
 
 @rollups.command()
 @connected
 @_choosing
-@click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
+@dry_run_option
 @click.option(
     "--zero-empty",
     is_flag=True,
@@ -115,7 +115,7 @@ def rebuild(  # noqa: PLR0913 - arguments of a command
         days = _days(app, day, month)
         return await verb(days, subscription, _watch(), dry_run=dry_run, zero_empty=zero_empty)
 
-    outcome = session.run(work)
+    outcome = session.run(work, LONG_PATIENCE_SECONDS)
     if dry_run:
         outcome.left = [*outcome.differences, *outcome.left]
     _end(session, outcome, _would_be_rebuilt if dry_run else _rebuilt)

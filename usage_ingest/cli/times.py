@@ -1,5 +1,6 @@
 """Times and days on the command line."""
 
+import re
 from datetime import UTC, date, datetime, time
 from typing import Final
 
@@ -49,6 +50,24 @@ class UtcDay(click.ParamType[date]):
         return day
 
 
+class Month(click.ParamType[tuple[int, int]]):
+    """A month of UTC days: `2026-11`."""
+
+    name = "month"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Read the text."""
+        if isinstance(value, tuple):
+            return value
+        found = _MONTH.fullmatch(str(value))
+        if found is None or found[1] == "0000":
+            self.fail(f"{value!r} is no month; takes one as 2026-11", param, ctx)
+        return int(found[1]), int(found[2])
+
+
+_MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _TAKES: Final = "2026-11-20T15:04:05Z, or a day"
 
 
