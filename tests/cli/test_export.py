@@ -40,6 +40,20 @@ async def test_each_format_is_written_and_told(stack: Stack, run: Commands, tmp_
     assert (content["rows"], [each["rows"] for each in content["days"]]) == (12, [0, 12])
 
 
+async def test_a_dry_run_counts_and_writes_nothing(
+    stack: Stack, run: Commands, tmp_path: Path
+) -> None:
+    await ingest(stack.app, make_events())
+
+    told = await run(
+        "export", "ledger", *RANGE, "--out", str(tmp_path / "out"), "--dry-run", **LONG
+    )
+
+    assert told.exit_code == 0, told.output
+    assert told.stdout.splitlines()[-1] == "2 days, 12 rows; nothing was written"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow"), ("delta", "deltalake")])
 async def test_what_is_not_installed_is_named_with_the_command_to_install_it(
     run: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, package: str

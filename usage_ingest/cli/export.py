@@ -8,10 +8,17 @@ from typing import Final, Literal, get_args
 import click
 
 from usage_ingest.adapters.csv_days import CsvDays
-from usage_ingest.cli.session import LONG_PATIENCE_SECONDS, Session, connected, tell
+from usage_ingest.cli.session import (
+    LONG_PATIENCE_SECONDS,
+    Session,
+    connected,
+    dry_run_option,
+    tell,
+)
 from usage_ingest.cli.times import UtcDay
 from usage_ingest.errors import ConfigError
 from usage_ingest.export.columns import COLUMNS, Subject
+from usage_ingest.export.dry_run import NoDays
 from usage_ingest.export.export import Export, ExportedDay, Watch
 from usage_ingest.export.ports import Target
 from usage_ingest.totals.days import days_between
@@ -37,8 +44,16 @@ _TELL_SECONDS: Final = 2.0
     metavar="DIR",
     help="Where to: DIR/ledger or DIR/rollups, a folder for each day (a Delta table for delta).",
 )
+@dry_run_option
 def export(  # noqa: PLR0913, PLR0917 - arguments of a command
-    session: Session, subject: Subject, first: date, last: date, form: Format, folder: Path
+    session: Session,
+    subject: Subject,
+    first: date,
+    last: date,
+    form: Format,
+    folder: Path,
+    *,
+    dry_run: bool,
 ) -> None:
     """Write the ledger or the rollups of a range of days to files.
 
@@ -59,7 +74,7 @@ def export(  # noqa: PLR0913, PLR0917 - arguments of a command
         raise click.UsageError("--from is later than --to.")
 
     async def work(app: App) -> list[ExportedDay]:
-        target = _target(form, folder / subject, subject)
+        target = NoDays() if dry_run else _target(form, folder / subject, subject)
         verb = Export(app.totals, app.clock, app.settings.ledger_ttl_days)
         return await verb(subject, days_between(first, last), target, _watch())
 
@@ -70,13 +85,15 @@ def export(  # noqa: PLR0913, PLR0917 - arguments of a command
         "format": form,
         "out": str(folder / subject),
         "rows": rows,
+        "dry_run": dry_run,
         "days": [
             {"day": each.day, "rows": each.rows, "path": each.path, "bytes": each.size}
             for each in written
         ],
     }
     lines = [f"{each.day}  {each.rows:>12,} rows  {each.path}" for each in written]
-    session.show(content, "\n".join([*lines, f"{len(written):,} days, {rows:,} rows"]))
+    end = "; nothing was written" if dry_run else ""
+    session.show(content, "\n".join([*lines, f"{len(written):,} days, {rows:,} rows{end}"]))
 
 
 def _target(form: Format, folder: Path, subject: Subject) -> Target:
