@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.request import getproxies
 
@@ -146,38 +146,6 @@ def _check_key(key: str) -> None:
         base64.b64decode(key, validate=True)
     except ValueError as error:
         raise ConfigError("COSMOS_KEY: is not the key of an account (base64)") from error
-
-
-async def pages(
-    container: ContainerProxy,
-    patience: Patience,
-    query: str,
-    size: int,
-    **named: Any,  # noqa: ANN401
-) -> AsyncIterator[list[dict[str, Any]]]:
-    """Yield rows page by page; a page is asked for again while the store is busy.
-
-    Args:
-        container: Where from.
-        patience: How long a busy store is waited for.
-        query: Its text.
-        size: How many rows a page has at most.
-        named: Further arguments of `query_items`: parameters, or one logical partition.
-    """
-    by_page = container.query_items(query, max_item_count=size, **named).by_page()
-    while True:
-        page = await patience.call(lambda: _next_page(by_page))
-        if page is None:
-            return
-        yield page
-
-
-async def _next_page(by_page: AsyncIterator[AsyncIterator[dict[str, Any]]]) -> list[Any] | None:
-    try:
-        page = await anext(by_page)
-    except StopAsyncIteration:
-        return None
-    return [row async for row in page]
 
 
 async def try_batch(

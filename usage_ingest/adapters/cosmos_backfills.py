@@ -1,8 +1,7 @@
 """How far the hub was read again, over the `state` container."""
 
-from azure.cosmos.exceptions import CosmosResourceNotFoundError
-
 from usage_ingest.adapters.cosmos import STATE, Cosmos
+from usage_ingest.adapters.cosmos_reads import read_or_none
 from usage_ingest.adapters.cosmos_state import write_guarded
 from usage_ingest.events.backfill_position import Position, Range
 from usage_ingest.state_document import (
@@ -24,13 +23,8 @@ class CosmosBackfills:
     async def read(self, asked: Range, partition_id: str) -> Position | None:
         """Return how far a range of a partition was read; see events.ports.Backfills."""
         document_id = backfill_id(asked, partition_id)
-        try:
-            document = await self._patience.call(
-                lambda: self._container.read_item(document_id, partition_key=BACKFILL_TYPE)
-            )
-        except CosmosResourceNotFoundError:
-            return None
-        return backfill_of(document)
+        document = await read_or_none(self._container, self._patience, document_id, BACKFILL_TYPE)
+        return None if document is None else backfill_of(document)
 
     async def write(self, position: Position) -> Position:
         """Create or replace, guarded by the ETag; see events.ports.Backfills."""

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from azure.cosmos.exceptions import CosmosResourceNotFoundError
-
 from usage_ingest.adapters.cosmos import (
     CONFLICT,
     DEAD_LETTERS,
@@ -20,6 +18,7 @@ from usage_ingest.adapters.cosmos import (
     Operation,
     try_batch,
 )
+from usage_ingest.adapters.cosmos_reads import read_or_none
 from usage_ingest.dead_letter_document import (
     Block,
     block_document,
@@ -75,7 +74,9 @@ class CosmosDeadLetters:
         """Count what the block does not list yet; singly stored ones get documents."""
         counts_exist = True
         for _ in range(_ATTEMPTS):
-            stored = await self._read(block)
+            stored = await read_or_none(
+                self._container, self._patience, block.document_id, block.cosmos_partition_key
+            )
             places = places_of(stored) if stored else {}
             listed = counted_places(stored) if stored else set()
             new = {spot_of(each): each for each in letters if spot_of(each) not in listed}
@@ -125,18 +126,6 @@ class CosmosDeadLetters:
         documents = [letter_document(each, block, now, self._ttl_days) for each in letters]
         bodies = [body_document(each, block, now) for each in letters if each.raw is not None]
         return [("upsert", (each,)) for each in (*documents, *bodies)]
-
-    async def _read(self, block: Block) -> dict[str, Any] | None:
-        try:
-            return dict(
-                await self._patience.call(
-                    lambda: self._container.read_item(
-                        block.document_id, partition_key=block.cosmos_partition_key
-                    )
-                )
-            )
-        except CosmosResourceNotFoundError:
-            return None
 
 
 def _write(document: dict[str, Any], stored: Mapping[str, Any] | None) -> Operation:

@@ -1,8 +1,7 @@
 """Identity values as a person changes them, over the `state` container."""
 
-from azure.cosmos.exceptions import CosmosResourceNotFoundError
-
 from usage_ingest.adapters.cosmos import STATE, Cosmos
+from usage_ingest.adapters.cosmos_reads import read_or_none
 from usage_ingest.adapters.cosmos_state import OF_TYPE, write_guarded
 from usage_ingest.identity_change import DatedValues
 from usage_ingest.state_document import IDENTITY_TYPE, dated_values_of, identity_document
@@ -29,13 +28,8 @@ class CosmosIdentityEditor:
     async def read(self, name: str) -> DatedValues:
         """Return the values of a name, or none; see ports.IdentityEditor."""
         document_id = identity_document(name, [])["id"]
-        try:
-            document = await self._patience.call(
-                lambda: self._container.read_item(document_id, partition_key=IDENTITY_TYPE)
-            )
-        except CosmosResourceNotFoundError:
-            return DatedValues(name)
-        return dated_values_of(document)
+        document = await read_or_none(self._container, self._patience, document_id, IDENTITY_TYPE)
+        return DatedValues(name) if document is None else dated_values_of(document)
 
     async def write(self, dated: DatedValues) -> None:
         """Create or replace, guarded by the ETag; see ports.IdentityEditor."""

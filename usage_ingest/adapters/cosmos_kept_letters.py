@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from usage_ingest.adapters.cosmos import DEAD_LETTERS, Cosmos, pages
-from usage_ingest.adapters.letter_closer import LetterCloser, read_or_none
+from usage_ingest.adapters.cosmos import DEAD_LETTERS, Cosmos
+from usage_ingest.adapters.cosmos_reads import pages, read_or_none
+from usage_ingest.adapters.letter_closer import LetterCloser
 from usage_ingest.adapters.letter_queries import letter_query, letters_of_block, places_query
 from usage_ingest.dead_letter_document import Spot, body_id
 from usage_ingest.events.kept_letter import Closing, Failure, KeptLetter, Selection

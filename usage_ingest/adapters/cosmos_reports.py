@@ -6,7 +6,8 @@ from typing import Any
 
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
-from usage_ingest.adapters.cosmos import DEAD_LETTERS, STATE, USAGE, Cosmos, pages
+from usage_ingest.adapters.cosmos import DEAD_LETTERS, STATE, USAGE, Cosmos
+from usage_ingest.adapters.cosmos_reads import pages
 from usage_ingest.dead_letter_document import COUNTS_TYPE
 from usage_ingest.errors import ConfigError
 from usage_ingest.rollup import ROLLUP_TYPE

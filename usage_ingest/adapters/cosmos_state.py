@@ -14,6 +14,7 @@ from azure.cosmos.exceptions import (
 )
 
 from usage_ingest.adapters.cosmos import STATE, Cosmos
+from usage_ingest.adapters.cosmos_reads import read_or_none
 from usage_ingest.adapters.patience import Patience
 from usage_ingest.errors import ConflictError, TransientError
 from usage_ingest.events.progress import Progress
@@ -55,11 +56,8 @@ class CosmosProgressStore:
         document_id = progress_id(namespace, hub, partition_id)
         if document_id in self._kept and not fresh:
             return self._kept[document_id]
-        try:
-            document = await self._patience.call(
-                lambda: self._container.read_item(document_id, partition_key=PROGRESS_TYPE)
-            )
-        except CosmosResourceNotFoundError:
+        document = await read_or_none(self._container, self._patience, document_id, PROGRESS_TYPE)
+        if document is None:
             return None
         self._kept[document_id] = progress_of(document)
         return self._kept[document_id]
@@ -103,14 +101,10 @@ class CosmosWatermarkStore:
 
     async def read(self, source: Source) -> Watermark | None:
         """Return the mark, or None; see metrics.ports.WatermarkStore."""
-        document_id = watermark_id(source)
-        try:
-            document = await self._patience.call(
-                lambda: self._container.read_item(document_id, partition_key=WATERMARK_TYPE)
-            )
-        except CosmosResourceNotFoundError:
-            return None
-        return watermark_of(document)
+        document = await read_or_none(
+            self._container, self._patience, watermark_id(source), WATERMARK_TYPE
+        )
+        return None if document is None else watermark_of(document)
 
     async def write(self, mark: Watermark) -> Watermark:
         """Create or replace, guarded by the ETag; see metrics.ports.WatermarkStore."""

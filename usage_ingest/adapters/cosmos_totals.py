@@ -13,12 +13,13 @@ from usage_ingest.adapters.cosmos import (
     Operation,
     try_batch,
 )
-from usage_ingest.adapters.cosmos_pages import pages
+from usage_ingest.adapters.cosmos_reads import pages
 from usage_ingest.document import USAGE_TYPE
 from usage_ingest.errors import TransientError
 from usage_ingest.rollup import ROLLUP_TYPE
 from usage_ingest.totals.ports import Write
 
+_PAGE: Final = 1_000
 _CHANGED: Final = frozenset({CONFLICT, NOT_FOUND, PRECONDITION})
 _OF_DAY: Final = "FROM c WHERE c.type = @type AND c.day = @day"
 _OF_TYPE: Final = "FROM c WHERE c.type = @type"
@@ -42,10 +43,9 @@ class CosmosTotals:
 
     async def _distinct(self, query: str, parameters: Mapping[str, Any]) -> list[str]:
         """Read all of it anew while the store is busy: merged pages cannot be asked for again."""
-        given = [{"name": name, "value": value} for name, value in parameters.items()]
 
         async def attempt() -> list[str]:
-            rows = self._container.query_items(query, parameters=given)
+            rows = self._container.query_items(query, parameters=_given(parameters))
             return [str(row) async for row in rows]
 
         return await self._cosmos.patience.call(attempt)
@@ -85,7 +85,10 @@ class CosmosTotals:
     def _pages(
         self, query: str, parameters: Mapping[str, Any], partition: str | None
     ) -> AsyncIterator[list[dict[str, Any]]]:
-        return pages(self._cosmos, USAGE, query, parameters, partition)
+        named: dict[str, Any] = {"parameters": _given(parameters)}
+        if partition is not None:
+            named["partition_key"] = partition
+        return pages(self._container, self._cosmos.patience, query, _PAGE, **named)
 
     async def write(self, partition: str, writes: Sequence[Write]) -> bool:
         """Write rollups in one batch; see totals.ports.TotalsStore."""
@@ -101,6 +104,10 @@ class CosmosTotals:
             "rollup_refused", id=name, operation=operations[index or 0][0], status=status
         )
         raise TransientError(f"rollup {name}: the store answers a rebuild with {status}")
+
+
+def _given(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in parameters.items()]
 
 
 def _of_day(

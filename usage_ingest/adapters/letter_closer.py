@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from azure.cosmos.aio import ContainerProxy
-from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
 from usage_ingest.adapters.cosmos import CONFLICT, NOT_FOUND, PRECONDITION, Operation, try_batch
+from usage_ingest.adapters.cosmos_reads import read_or_none
 from usage_ingest.adapters.patience import Patience
 from usage_ingest.dead_letter_document import Spot, counts_id, places_of
 from usage_ingest.errors import TransientError
@@ -170,18 +170,6 @@ class LetterCloser:
             return {each["id"]: dict(each) for each in found}
 
         return await self._patience.call(request)
-
-
-async def read_or_none(
-    container: ContainerProxy, patience: Patience, document_id: str, key: str
-) -> dict[str, Any] | None:
-    """Return a document of a logical partition, or None."""
-    try:
-        return dict(
-            await patience.call(lambda: container.read_item(document_id, partition_key=key))
-        )
-    except CosmosResourceNotFoundError:
-        return None
 
 
 def _by_block(letters: Sequence[KeptLetter]) -> Iterator[tuple[str, str, list[KeptLetter]]]:
