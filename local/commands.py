@@ -17,9 +17,9 @@ from azure.eventhub.amqp import AmqpAnnotatedMessage
 from local.traffic import Sent
 from usage_ingest.adapters.cosmos import Cosmos
 from usage_ingest.adapters.credentials import Credentials
+from usage_ingest.connections import connected
 from usage_ingest.containers import CONTAINERS
 from usage_ingest.settings import Settings, load_settings
-from usage_ingest.wiring import connected
 
 _AT_ONCE = 500
 

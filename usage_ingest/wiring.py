@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from usage_ingest.connections import connected, hub_connection, log_analytics, reread
 from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
 from usage_ingest.events.keep_progress import ProgressKeeper
@@ -27,13 +28,8 @@ from usage_ingest.ports import (
 from usage_ingest.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-
-    from usage_ingest.adapters.cosmos import Cosmos
     from usage_ingest.adapters.cosmos_totals import CosmosTotals
     from usage_ingest.adapters.credentials import Credentials
-    from usage_ingest.adapters.log_analytics import LogAnalyticsMetrics
-    from usage_ingest.adapters.patience import Patience
 
 
 _PUBLISH_SECONDS: Final = 30.0  # an HTTP caller waits for it
@@ -104,7 +100,7 @@ def build(
     publisher = EventHubPublisher(
         settings.event_hub_name,
         namespace=settings.namespace,
-        connection=_hub_connection(settings, credentials),
+        connection=hub_connection(settings, credentials),
         patience_seconds=min(patience_seconds, _PUBLISH_SECONDS),
     )
     progress = CosmosProgressStore(cosmos)
@@ -170,46 +166,6 @@ async def collecting(app: App, patience_seconds: float = 60.0) -> AsyncIterator[
         )
     finally:
         await metrics.close()
-
-
-def log_analytics(
-    settings: Settings, credentials: "Credentials", patience_seconds: float
-) -> "LogAnalyticsMetrics":
-    """Return the reader of metrics; a stand-in on this machine takes any token."""
-    from usage_ingest.adapters.credentials import LocalToken
-    from usage_ingest.adapters.log_analytics import LogAnalyticsMetrics
-
-    endpoint = settings.metrics_endpoint
-    credential = LocalToken() if endpoint.startswith("http://") else credentials.default()
-    return LogAnalyticsMetrics(endpoint, credential, patience_seconds)
-
-
-def connected(
-    settings: Settings, credentials: "Credentials", patience: "Patience | None" = None
-) -> "Cosmos":
-    """Return the database of the settings: with the key of a local endpoint, else the identity."""
-    from usage_ingest.adapters.cosmos import Cosmos
-
-    key = settings.cosmos_key
-    credential = key.get_secret_value() if key else credentials.default()
-    return Cosmos(settings.cosmos_endpoint, credential, settings.cosmos_database, patience)
-
-
-def reread(settings: Settings, credentials: "Credentials", consumer_group: str) -> HubReader:
-    """Return a reader of the hub in a consumer group; connects at the first request only."""
-    from usage_ingest.adapters.event_hub import EventHubReader
-
-    return EventHubReader(
-        settings.event_hub_name,
-        consumer_group,
-        namespace=settings.namespace,
-        connection=_hub_connection(settings, credentials),
-    )
-
-
-def _hub_connection(settings: Settings, credentials: "Credentials") -> "str | AsyncTokenCredential":
-    connection = settings.event_hub_connection
-    return connection.get_secret_value() if connection else credentials.default()
 
 
 def environment() -> Mapping[str, str]:

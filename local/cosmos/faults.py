@@ -1,7 +1,6 @@
 """Faults on request: which requests they hit, and what happens to those."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 OPERATIONS = ("batch", "create", "replace", "read", "query", "patch", "upsert", "delete")
 
@@ -32,34 +31,7 @@ class Fault:
         if chosen > 1 or (not chosen and not self.latency_seconds):
             raise ValueError("one of status, inside, reset, lost_answer, or latency_seconds")
 
-
-class Faults:
-    """The faults in force, first added first; each request is hit by one at most."""
-
-    def __init__(self) -> None:
-        self._entries: list[list[Any]] = []  # [fault, how many matching requests it has seen]
-
-    def add(self, fault: Fault) -> None:
-        """Put a fault in force."""
-        self._entries.append([fault, 0])
-
-    def clear(self) -> None:
-        """Remove all faults."""
-        self._entries.clear()
-
-    def take(self, operation: str, container: str) -> Fault | None:
-        """Count the request and return the fault that hits it."""
-        for entry in self._entries:
-            fault: Fault = entry[0]
-            wanted = "batch" if fault.inside is not None else fault.operation
-            if wanted not in (None, operation) or fault.container not in (None, container):
-                continue
-            entry[1] += 1
-            number = entry[1] - fault.skip
-            if number > 0 and (fault.count is None or number <= fault.count):
-                return fault
-        return None
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """The faults and how many matching requests each has seen."""
-        return [{**asdict(fault), "seen": seen} for fault, seen in self._entries]
+    def matches(self, operation: str, container: str) -> bool:
+        """Whether a request is one of those that this fault is about."""
+        wanted = "batch" if self.inside is not None else self.operation
+        return wanted in (None, operation) and self.container in (None, container)

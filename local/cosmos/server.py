@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -15,10 +15,11 @@ from aiohttp import web
 
 from local.cosmos import wire
 from local.cosmos.documents import CosmosError, bad_request
-from local.cosmos.faults import Fault, Faults
+from local.cosmos.faults import Fault
 from local.cosmos.query import Request, needs_merging, query_page, query_plan
 from local.cosmos.sql import Query, parse_query
 from local.cosmos.store import Container, Operation, Outcome, Store, failed_batch
+from local.http_server import Faults, HttpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Served:
     status: int
 
 
-class CosmosServer:
+class CosmosServer(HttpServer[Store]):
     """One account. Start it, provision containers, point a CosmosClient at `endpoint`."""
 
     def __init__(
@@ -40,26 +41,15 @@ class CosmosServer:
         host: str = "127.0.0.1",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.port = port
-        self.host = host
+        super().__init__(port, host)
         self.key = wire.EMULATOR_KEY
-        self.faults = Faults()
+        self.faults = Faults[Fault]()
         self.requests: deque[Served] = deque(maxlen=100_000)
         self._path = path
         self._clock = clock
-        self._runner: web.AppRunner | None = None
-        self._opened: Store | None = None
 
-    @property
-    def endpoint(self) -> str:
-        """What a client connects to; after the first start the port stays the same."""
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def _store(self) -> Store:
-        if self._opened is None:
-            self._opened = Store(self._path, self._clock)
-        return self._opened
+    def _open(self) -> Store:
+        return Store(self._path, self._clock)
 
     def provision(self, database: str, containers: Iterable[dict[str, Any]]) -> None:
         """Create what is missing and take over changed settings; may be called before start."""
@@ -68,36 +58,6 @@ class CosmosServer:
     def counts(self) -> Counter[str]:
         """How many data requests of each operation were served."""
         return Counter(served.operation for served in self.requests)
-
-    async def start(self) -> None:
-        """Listen; raises OSError if the port is in use."""
-        app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port)
-        try:
-            await site.start()
-        except OSError:
-            await self.stop()
-            raise
-        self.port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """Close connections and the file; the data stays."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     async def _serve(self, request: web.Request) -> web.Response:
         segments = [unquote(part) for part in request.rel_url.raw_path.split("/") if part]
@@ -166,7 +126,7 @@ class CosmosServer:
         name = wire.operation_name(request.method, item, request.headers)
         if name == "plan":
             return _json(query_plan(*_parsed(body)))
-        fault = self.faults.take(name, container.id)
+        fault = self.faults.first_hit(lambda each: each.matches(name, container.id))
         if fault is not None:
             await asyncio.sleep(fault.latency_seconds)
         try:

@@ -1,7 +1,6 @@
 """Faults on request: which queries they hit, and what happens to those."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 STATUSES = (401, 403, 429, 500, 503, 504)
 
@@ -32,33 +31,6 @@ class Fault:
                 "one of status, partial, full_page, missing_table, reset, or latency_seconds"
             )
 
-
-class Faults:
-    """The faults in force, first added first; each query is hit by one at most."""
-
-    def __init__(self) -> None:
-        self._entries: list[list[Any]] = []  # [fault, how many matching queries it has seen]
-
-    def add(self, fault: Fault) -> None:
-        """Put a fault in force."""
-        self._entries.append([fault, 0])
-
-    def clear(self) -> None:
-        """Remove all faults."""
-        self._entries.clear()
-
-    def take(self, target: str) -> Fault | None:
-        """Count the query and return the fault that hits it."""
-        for entry in self._entries:
-            fault: Fault = entry[0]
-            if fault.target is not None and fault.target.lower() != target.lower():
-                continue
-            entry[1] += 1
-            number = entry[1] - fault.skip
-            if number > 0 and (fault.count is None or number <= fault.count):
-                return fault
-        return None
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """The faults and how many matching queries each has seen."""
-        return [{**asdict(fault), "seen": seen} for fault, seen in self._entries]
+    def matches(self, target: str) -> bool:
+        """Whether a query is one of those that this fault is about."""
+        return self.target is None or self.target.lower() == target.lower()

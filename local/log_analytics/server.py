@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
 from aiohttp import web
 
+from local.http_server import Faults, HttpServer
 from local.log_analytics import wire
-from local.log_analytics.faults import Fault, Faults
+from local.log_analytics.faults import Fault
 from local.log_analytics.kql import no_table
 from local.log_analytics.store import Store, View, parse_rows
 from local.log_analytics.wire import LogsError, bad_request
@@ -32,7 +33,7 @@ class Served:
     status: int
 
 
-class LogAnalyticsServer:
+class LogAnalyticsServer(HttpServer[Store]):
     """Workspaces, and the components whose rows they hold. Point a LogsQueryClient at `endpoint`.
 
     A query's target is a workspace's GUID or a component's resource id, in any case of letters.
@@ -48,27 +49,16 @@ class LogAnalyticsServer:
         clock: Callable[[], datetime] = _utc_now,
         max_rows: int = 500_000,
     ) -> None:
-        self.port = port
-        self.host = host
-        self.faults = Faults()
+        super().__init__(port, host)
+        self.faults = Faults[Fault]()
         self.requests: deque[Served] = deque(maxlen=100_000)
         self._path = path
         self._clock = clock
         self._max_rows = max_rows
         self._targets = _targets(workspaces)
-        self._runner: web.AppRunner | None = None
-        self._opened: Store | None = None
 
-    @property
-    def endpoint(self) -> str:
-        """What a client connects to; after the first start the port stays the same."""
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def _store(self) -> Store:
-        if self._opened is None:
-            self._opened = Store(self._path)
-        return self._opened
+    def _open(self) -> Store:
+        return Store(self._path)
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> int:
         """Keep rows, all or none, and return how many; raises ValueError for wrong ones."""
@@ -82,36 +72,6 @@ class LogAnalyticsServer:
     def remove_before(self, moment: datetime) -> None:
         """Remove the rows that were generated before a moment, as retention does."""
         self._store.remove_before(moment)
-
-    async def start(self) -> None:
-        """Listen; raises OSError if the port is in use."""
-        app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port)
-        try:
-            await site.start()
-        except OSError:
-            await self.stop()
-            raise
-        self.port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """Close connections and the file; the rows stay."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     async def _serve(self, request: web.Request) -> web.Response:
         segments = [unquote(part) for part in request.rel_url.raw_path.split("/") if part]
@@ -150,7 +110,7 @@ class LogAnalyticsServer:
             message = "Valid authentication was not provided"
             raise LogsError(HTTPStatus.UNAUTHORIZED, "AuthorizationRequiredError", message)
         asked = orjson.loads(await request.read())
-        fault = self.faults.take(target)
+        fault = self.faults.first_hit(lambda each: each.matches(target))
         if fault is not None:
             await asyncio.sleep(fault.latency_seconds)
         try:

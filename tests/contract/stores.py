@@ -7,10 +7,11 @@ from tests.builders import FakeHub, FrozenClock, make_event
 from tests.sightings import make_rules, parse, record_of
 from usage_ingest.adapters.cosmos import Cosmos
 from usage_ingest.adapters.credentials import Credentials
+from usage_ingest.connections import connected
 from usage_ingest.events.dead_letter import DeadLetter
 from usage_ingest.record import UsageRecord
 from usage_ingest.settings import load_settings
-from usage_ingest.wiring import App, build, connected
+from usage_ingest.wiring import App, build
 
 
 class Stores:

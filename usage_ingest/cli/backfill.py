@@ -10,11 +10,12 @@ import click
 import orjson
 
 from usage_ingest.cli.session import LONG_PATIENCE_SECONDS, Session, connected, dry_run_option, tell
+from usage_ingest.connections import reread
 from usage_ingest.document import time_text
 from usage_ingest.errors import ConfigError
 from usage_ingest.events.backfill import Backfill
 from usage_ingest.events.backfill_position import Position, Range
-from usage_ingest.wiring import App, reread
+from usage_ingest.wiring import App
 
 _AT_ONCE: Final = 4
 _TIME: Final = click.DateTime(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"])

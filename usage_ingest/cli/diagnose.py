@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from usage_ingest import wiring
+from usage_ingest import connections
 from usage_ingest.adapters.check_cosmos import CosmosCheck
 from usage_ingest.adapters.check_event_hub import EventHubCheck
 from usage_ingest.adapters.cosmos import Cosmos, cosmos_patience
@@ -97,7 +97,7 @@ class Diagnosis:
                 return
         try:
             patience = cosmos_patience(PATIENCE_SECONDS)
-            cosmos = wiring.connected(settings, self._credentials, patience)
+            cosmos = connections.connected(settings, self._credentials, patience)
         except ConfigError as error:
             yield failed("Cosmos DB: account", str(error), "Copy the key again.")
             return
@@ -176,7 +176,7 @@ class Diagnosis:
             if found.state == "failed":
                 yield failed("Log Analytics", "not tried: there is no token", _SIGN_IN)
                 return
-        metrics = wiring.log_analytics(settings, self._credentials, PATIENCE_SECONDS)
+        metrics = connections.log_analytics(settings, self._credentials, PATIENCE_SECONDS)
         try:
             for target in settings.metrics_targets:
                 for found in await self._target(metrics, target):

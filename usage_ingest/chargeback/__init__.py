@@ -1,0 +1,1 @@
+"""Ledger -> money: prices, owners, rating, reports, closed periods and FOCUS."""

@@ -1,0 +1,130 @@
+"""All dated reference documents, and what of them holds on a day. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Protocol, TypeVar
+
+from usage_ingest.chargeback.deployment import Deployment
+from usage_ingest.chargeback.owner import NOBODY, DisplayName, OwnerRule, Payer
+from usage_ingest.chargeback.price import Price, Use
+
+_DAY = timedelta(days=1)
+
+
+class Dated(Protocol):
+    """What every reference document has."""
+
+    @property
+    def key(self) -> Any: ...  # noqa: ANN401, D102 - a NamedTuple of its own for each type
+    @property
+    def from_day(self) -> str: ...  # noqa: D102
+    @property
+    def through_day(self) -> str | None: ...  # noqa: D102
+    @property
+    def revision(self) -> int: ...  # noqa: D102
+    @property
+    def withdrawn(self) -> bool: ...  # noqa: D102
+
+
+D = TypeVar("D", bound=Dated)
+
+
+def current(documents: Iterable[D]) -> list[D]:
+    """Return the last revision of each key and day; what was withdrawn is left out."""
+    last: dict[tuple[Any, str], D] = {}
+    for each in sorted(documents, key=lambda each: each.revision):
+        last[each.key, each.from_day] = each
+    return [each for each in last.values() if not each.withdrawn]
+
+
+def on_day(documents: Iterable[D], day: str) -> list[D]:
+    """Return what holds on a day: of each key the latest that has begun, if it has not ended."""
+    latest: dict[Any, D] = {}
+    for each in sorted(current(documents), key=lambda each: each.from_day):
+        if each.from_day <= day:
+            latest[each.key] = each
+    return [each for each in latest.values() if each.through_day is None or day <= each.through_day]
+
+
+Estimate = Callable[[Use, date], Price | None]
+"""What a public list says of a use that has no price here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """All that was imported; `estimate` fills in for models without a price."""
+
+    prices: Sequence[Price] = ()
+    deployments: Sequence[Deployment] = ()
+    owners: Sequence[OwnerRule] = ()
+    names: Sequence[DisplayName] = ()
+    estimate: Estimate | None = None
+
+    def segments(self, first: date, last: date) -> list[tuple[date, date]]:
+        """Cut a range of days, both included, into the longest in which nothing changes."""
+        starts = {first}
+        dated: tuple[Dated, ...] = (*self.prices, *self.deployments, *self.owners)
+        for each in dated:
+            starts.add(date.fromisoformat(each.from_day))
+            if each.through_day is not None:
+                starts.add(date.fromisoformat(each.through_day) + _DAY)
+        cuts = sorted(day for day in starts if first <= day <= last)
+        ends = [day - _DAY for day in cuts[1:]] + [last]
+        return list(zip(cuts, ends, strict=True))
+
+    def on(self, day: date) -> "Snapshot":
+        """Return what holds on a day."""
+        text = day.isoformat()
+        return Snapshot(
+            day=day,
+            prices=sorted(on_day(self.prices, text), key=lambda each: each.key.rank()),
+            deployments=sorted(on_day(self.deployments, text), key=lambda each: each.key.rank()),
+            owners=sorted(on_day(self.owners, text), key=lambda each: each.key.rank()),
+            estimate=self.estimate,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Snapshot:
+    """What holds on a day; the last that matches is the most specific. Look-ups are kept."""
+
+    day: date
+    prices: Sequence[Price] = ()
+    deployments: Sequence[Deployment] = ()
+    owners: Sequence[OwnerRule] = ()
+    estimate: Estimate | None = None
+    _found: dict[Use, Price | None] = field(default_factory=dict)
+
+    def price(self, use: Use) -> Price | None:
+        """Return the price of a use: of the price book, else what a public list says."""
+        if use not in self._found:
+            own = [each for each in self.prices if each.key.matches(use)]
+            listed = self.estimate(use, self.day) if self.estimate and not own else None
+            self._found[use] = own[-1] if own else listed
+        return self._found[use]
+
+    def deployment(
+        self, deployment: str | None, gateway: str, backend: str | None
+    ) -> Deployment | None:
+        """Return what is known of a deployment."""
+        found = [
+            each for each in self.deployments if each.key.matches(deployment, gateway, backend)
+        ]
+        return found[-1] if found else None
+
+    def payer(
+        self,
+        subscription: str | None,
+        product: str | None,
+        app: str | None,
+        tenant: str | None,
+        tags: Mapping[str, str],
+    ) -> Payer:
+        """Return who pays for such calls."""
+        found = [
+            each
+            for each in self.owners
+            if each.key.matches(subscription, product, app, tenant, tags)
+        ]
+        return found[-1].payer if found else NOBODY
