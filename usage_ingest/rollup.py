@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from usage_ingest.call_counters import CALL_COUNTERS, call_counters
 from usage_ingest.record import USAGE_FIELDS, Source, UsageRecord, UsageState
 from usage_ingest.record_id import digest
 
@@ -44,7 +45,7 @@ LATENCY_COUNTERS: Final = (
     LATENCY_ABOVE,
 )
 _BOUNDS: Final = tuple(bound for bound, _ in LATENCY_BUCKETS)
-COUNTERS: Final = (*REQUEST_COUNTERS, *LATENCY_COUNTERS, *USAGE_FIELDS)
+COUNTERS: Final = (*REQUEST_COUNTERS, *LATENCY_COUNTERS, *USAGE_FIELDS, *CALL_COUNTERS)
 
 _BAND_BOUNDS: Final = (128_000, 200_000, 272_000)
 _BANDS: Final = ("128k", "200k", "272k", "above_272k")
@@ -148,7 +149,9 @@ def rollup_id(key_hash: str, slot: int) -> str:
 def increments(record: UsageRecord) -> dict[str, int]:
     """Return what a record adds to its rollup; metrics add tokens and no requests."""
     added = {} if _is_summed(record) else _request(record)
-    added.update(record.usage.reported())
+    reported = record.usage.reported()
+    added.update(reported)
+    added.update(call_counters(reported))
     return added
 
 

@@ -68,9 +68,24 @@ _COUNTERS: Final = {
     Kind.IMAGES: "images",
     Kind.SEARCHES: "searches",
 }
-_TOTAL: Final = "total_tokens"
-RATED_COUNTERS: Final = (*(name for name in _COUNTERS.values() if name != "unsplit_tokens"), _TOTAL)
-"""The counters of a rollup that rating reads."""
+_OF_PARTS: Final = {
+    Kind.INPUT: "input_tokens_of_parts",
+    Kind.OUTPUT: "output_tokens_of_parts",
+    Kind.CACHE_WRITE: "cache_write_tokens_of_parts",
+}
+_WITHOUT_TOKENS: Final = {
+    Kind.DURATION: "duration_ms_without_tokens",
+    Kind.IMAGES: "images_without_tokens",
+}
+RATED_COUNTERS: Final = (
+    *_COUNTERS.values(),
+    *_OF_PARTS.values(),
+    *_WITHOUT_TOKENS.values(),
+)
+"""The counters of a rollup that rating adds up; the others are parts that have no prices.
+
+Text is what its whole has beside other parts; accepted and rejected predictions are output.
+"""
 
 _LIFETIMES: Final = (
     Kind.CACHE_WRITE_5M,
@@ -84,7 +99,6 @@ _PARTS: Final = {
     Kind.OUTPUT: (Kind.REASONING_OUTPUT, Kind.AUDIO_OUTPUT, Kind.IMAGE_OUTPUT),
 }
 _WHOLES: Final = (Kind.INPUT, Kind.OUTPUT, Kind.UNSPLIT)
-_BESIDE_TOKENS: Final = (Kind.DURATION, Kind.IMAGES)
 
 
 def unit(kind: Kind) -> Unit:
@@ -92,43 +106,25 @@ def unit(kind: Kind) -> Unit:
     return _UNITS.get(kind, _TOKENS)
 
 
-def countable(rollup: Mapping[str, int]) -> dict[str, int]:
-    """Return the counters that rating adds up, of one rollup.
-
-    What only a total tells becomes `unsplit_tokens`; a cache write that is reported by its
-    lifetimes alone becomes the whole of them.
-    """
-    found = {name: rollup[name] for name in RATED_COUNTERS if rollup.get(name)}
-    total = found.pop(_TOTAL, 0)
-    unsplit = total - found.get("input_tokens", 0) - found.get("output_tokens", 0)
-    if total and unsplit > 0:
-        found["unsplit_tokens"] = unsplit
-    if "cache_write_input_tokens" not in found:
-        written = sum(found.get(_COUNTERS[each], 0) for each in _LIFETIMES)
-        if written:
-            found["cache_write_input_tokens"] = written
-    return found
-
-
 def split(counters: Mapping[str, int], apart: AbstractSet[Kind]) -> dict[Kind, int]:
     """Return how many of each kind are to be priced; what is zero is left out.
 
     A part that has no price of its own stays in its whole, whose price it has. Parts of one
     whole that overlap (cached audio) may leave less than nothing of it: the sum is still right
-    for the whole, and a caller says that parts overlap.
+    for the whole, and a caller says that parts overlap. Pieces and length that are told beside
+    tokens are not what is paid, unless the price names them.
 
     Args:
-        counters: What `countable` made, or sums of it.
+        counters: Those of RATED_COUNTERS of a rollup, or sums of them.
         apart: The kinds that the price at hand names.
     """
     found: dict[Kind, int] = {}
     for whole in _WHOLES:
         _split(whole, counters, apart, found)
-    has_tokens = bool(found)
-    for kind in (*_BESIDE_TOKENS, Kind.SEARCHES):
-        # Pieces and length are told beside tokens, which are what is paid then.
-        if kind in apart or kind is Kind.SEARCHES or not has_tokens:
-            found[kind] = counters.get(_COUNTERS[kind], 0)
+    for kind, without_tokens in _WITHOUT_TOKENS.items():
+        name = _COUNTERS[kind] if kind in apart else without_tokens
+        found[kind] = counters.get(name, 0)
+    found[Kind.SEARCHES] = counters.get(_COUNTERS[Kind.SEARCHES], 0)
     return {kind: quantity for kind, quantity in found.items() if quantity}
 
 
@@ -137,6 +133,8 @@ def _split(
 ) -> int:
     """Split a whole into `found`; return how many it holds, its parts included."""
     held = counters.get(_COUNTERS[whole], 0)
+    if whole in _OF_PARTS:  # of calls that told the parts alone
+        held += counters.get(_OF_PARTS[whole], 0)
     rest = held
     for part in _PARTS.get(whole, ()):
         if part in apart:

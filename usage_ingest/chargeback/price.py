@@ -52,12 +52,16 @@ class PriceKey(NamedTuple):
         return (
             self.model == use.model
             and self.version in (None, use.version)
-            and self.sku in (None, use.sku)
+            and self._sku(use)
             and self.region in (None, use.region)
             and self.deployment in (None, use.deployment)
             and self._tier(use)
             and (self.context_over or 0) <= _BAND_STARTS.get(use.context_band or "", 0)
         )
+
+    def _sku(self, use: Use) -> bool:
+        """Tokens of provisioned throughput are paid by time: only a price of that SKU is theirs."""
+        return self.sku == use.sku or (self.sku is None and not is_provisioned(use.sku))
 
     def _tier(self, use: Use) -> bool:
         tier = use.service_tier and use.service_tier.lower()
@@ -97,6 +101,16 @@ class Price:
     withdrawn: bool = False
     list_estimate: bool = False
     other_vendor: bool = False
+
+
+def is_provisioned(sku: str | None) -> bool:
+    """Whether a SKU is paid by time: GlobalProvisionedManaged and its kin."""
+    return sku is not None and "provisioned" in sku.lower()
+
+
+def region_name(region: str | None) -> str | None:
+    """Write a region as Azure's prices do: `Sweden Central` is `swedencentral`."""
+    return region.replace(" ", "").lower() if region else None
 
 
 def model_and_version(model: str | None) -> tuple[str | None, str | None]:

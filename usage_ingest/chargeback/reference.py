@@ -94,24 +94,28 @@ class Snapshot:
     deployments: Sequence[Deployment] = ()
     owners: Sequence[OwnerRule] = ()
     estimate: Estimate | None = None
-    _found: dict[Use, Price | None] = field(default_factory=dict)
+    _of_model: dict[str | None, list[Price]] | None = None
+    _prices: dict[Use, Price | None] = field(default_factory=dict)
+    _deployments: dict[tuple[Any, ...], Deployment | None] = field(default_factory=dict)
+    _payers: dict[tuple[Any, ...], Payer] = field(default_factory=dict)
 
     def price(self, use: Use) -> Price | None:
         """Return the price of a use: of the price book, else what a public list says."""
-        if use not in self._found:
-            own = [each for each in self.prices if each.key.matches(use)]
+        if use not in self._prices:
+            own = [each for each in self._listed(use.model) if each.key.matches(use)]
             listed = self.estimate(use, self.day) if self.estimate and not own else None
-            self._found[use] = own[-1] if own else listed
-        return self._found[use]
+            self._prices[use] = own[-1] if own else listed
+        return self._prices[use]
 
     def deployment(
         self, deployment: str | None, gateway: str, backend: str | None
     ) -> Deployment | None:
         """Return what is known of a deployment."""
-        found = [
-            each for each in self.deployments if each.key.matches(deployment, gateway, backend)
-        ]
-        return found[-1] if found else None
+        key = (deployment, gateway, backend)
+        if key not in self._deployments:
+            found = [each for each in self.deployments if each.key.matches(*key)]
+            self._deployments[key] = found[-1] if found else None
+        return self._deployments[key]
 
     def payer(
         self,
@@ -122,9 +126,20 @@ class Snapshot:
         tags: Mapping[str, str],
     ) -> Payer:
         """Return who pays for such calls."""
-        found = [
-            each
-            for each in self.owners
-            if each.key.matches(subscription, product, app, tenant, tags)
-        ]
-        return found[-1].payer if found else NOBODY
+        key = (subscription, product, app, tenant, *tags.items())
+        if key not in self._payers:
+            found = [
+                each
+                for each in self.owners
+                if each.key.matches(subscription, product, app, tenant, tags)
+            ]
+            self._payers[key] = found[-1].payer if found else NOBODY
+        return self._payers[key]
+
+    def _listed(self, model: str | None) -> list[Price]:
+        """Return the prices of a model; a price book may hold those of thousands."""
+        if self._of_model is None:
+            self._of_model = {}
+            for each in self.prices:
+                self._of_model.setdefault(each.key.model, []).append(each)
+        return self._of_model.get(model, [])

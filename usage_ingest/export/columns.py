@@ -63,6 +63,10 @@ def _usage() -> tuple[Column, ...]:
     )
 
 
+def _tokens(name: str, meaning: str) -> Column:
+    return Column(name, "integer", "tokens", meaning)
+
+
 def _texts(**meanings: str) -> tuple[Column, ...]:
     return tuple(Column(name, "text", "", meaning) for name, meaning in meanings.items())
 
@@ -145,6 +149,16 @@ _LATENCY: Final = tuple(
     for bound, name in LATENCY_BUCKETS
 )
 
+_OF_CALLS: Final = (
+    _tokens("unsplit_tokens", "Of calls whose total is more than what they split it into."),
+    _tokens("input_tokens_of_parts", "Parts of calls that did not tell their input."),
+    _tokens("output_tokens_of_parts", "Parts of calls that did not tell their output."),
+    _tokens("cache_write_tokens_of_parts", "Lifetimes of calls that did not tell their sum."),
+    Column("images_without_tokens", "integer", "images", "Of calls that told no tokens."),
+    Column("duration_ms_without_tokens", "integer", "milliseconds", "Of calls without tokens."),
+)
+"""What prices need of single calls; see usage_ingest.call_counters."""
+
 ROLLUPS: Final = (
     Column("rollup_id", "text", "", "Identity of the rollup: unique.", stored="id"),
     *_texts(
@@ -180,6 +194,7 @@ ROLLUPS: Final = (
     *_LATENCY,
     Column(LATENCY_ABOVE, "integer", "requests", "Requests that took longer."),
     *_usage(),
+    *_OF_CALLS,
 )
 """A rollup document: totals of a day, a key and a slot."""
 

@@ -1,0 +1,118 @@
+"""Rollups -> subjects with summed counters, as they are read. Pure.
+
+Only what prices, owners and the report need is kept apart, so that sums are few; the rest of a
+rollup's key is dropped. Counters are added up as they are, and rating is linear in them, so it does
+not matter how rollups were cut. This runs for each rollup: it is written to be fast.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from usage_ingest.chargeback.kinds import RATED_COUNTERS
+from usage_ingest.chargeback.line import Subject
+from usage_ingest.chargeback.owner import OwnerRule
+from usage_ingest.summary_query import STORED_TAG
+
+_ALWAYS: Final = tuple(
+    name for name in Subject._fields if name not in {"day", "app_id", "tenant_id", "tags"}
+)
+
+
+class Counted(NamedTuple):
+    """A subject with its sums: counters of kinds.RATED_COUNTERS."""
+
+    subject: Subject
+    sums: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What lines keep beside what prices and owners need."""
+
+    days: bool = False
+    apps: bool = False
+    tenants: bool = False
+    tags: tuple[str, ...] = ()
+
+    def with_owners(self, rules: Iterable[OwnerRule]) -> "Asked":
+        """Add what the rules tell owners by."""
+        keys = [rule.key for rule in rules]
+        named = (name for key in keys for name, _ in key.tags)
+        return replace(
+            self,
+            apps=self.apps or any(key.app is not None for key in keys),
+            tenants=self.tenants or any(key.tenant is not None for key in keys),
+            tags=tuple(dict.fromkeys((*self.tags, *sorted(named)))),
+        )
+
+    def fields(self) -> tuple[str, ...]:
+        """Return the stored fields of a rollup's key that are kept apart, tags aside."""
+        apart = ("app_id",) * self.apps + ("tenant_id",) * self.tenants
+        return (*_ALWAYS, *apart)
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of a rollup that are needed."""
+        tags = (STORED_TAG + name for name in self.tags)
+        return ("day", *self.fields(), *tags, *RATED_COUNTERS)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """The sums of one subject: by day where its days are kept, else under None."""
+
+    subject: Subject
+    dated: bool
+    sums: dict[str | None, dict[str, int]] = field(default_factory=dict)
+
+
+class Fold:
+    """The subjects of a span of days; rollups are added."""
+
+    def __init__(self, asked: Asked, is_dated: Callable[[Subject], bool]) -> None:
+        """Keep what is asked apart.
+
+        Args:
+            asked: What is kept, owners' needs included.
+            is_dated: Whether a subject's days are kept though nobody asked for them.
+        """
+        self._fields = asked.fields()
+        self._tags = asked.tags
+        self._days = asked.days
+        self._is_dated = is_dated
+        self._entries: dict[tuple[Any, ...], _Entry] = {}
+
+    def add(self, rollup: Mapping[str, Any]) -> None:
+        """Add a rollup's counters to its subject."""
+        get = rollup.get
+        key = tuple(map(get, self._fields))
+        if self._tags:
+            key = (*key, self._tags_of(get("tags") or {}))
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = self._entry(key)
+        day = get("day") if entry.dated else None
+        sums = entry.sums.get(day)
+        if sums is None:
+            sums = entry.sums[day] = {}
+        for name in RATED_COUNTERS:
+            if count := get(name):
+                sums[name] = sums.get(name, 0) + count
+
+    def counted(self) -> Iterator[Counted]:
+        """Yield every subject with its sums, in the order in which they were met."""
+        for entry in self._entries.values():
+            for day, sums in entry.sums.items():
+                yield Counted(entry.subject._replace(day=day), sums)
+
+    def _tags_of(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        return tuple([(name, tags[name]) for name in self._tags if name in tags])
+
+    def _entry(self, key: tuple[Any, ...]) -> _Entry:
+        found: dict[str, Any] = dict.fromkeys(Subject._fields)
+        found.update(zip(self._fields, key, strict=False))
+        found["tags"] = key[-1] if self._tags else ()
+        found["spillover"] = bool(found["spillover"])
+        found["usage_estimated"] = bool(found["usage_estimated"])
+        subject = Subject(**found)
+        return _Entry(subject, self._days or self._is_dated(subject))

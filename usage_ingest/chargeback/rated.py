@@ -1,0 +1,76 @@
+"""The reader of live lines: rollups of a range of days, folded and rated span by span.
+
+A range is cut into spans in which no price, deployment or owner changes; of one span the subjects
+are in memory, never the rollups. With days asked for, each day is a span. The range should end
+with today at the latest: provisioned deployments are paid for on every day of it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, Final
+
+from usage_ingest.chargeback.fold import Asked, Fold
+from usage_ingest.chargeback.line import Line, Subject
+from usage_ingest.chargeback.rate import rate
+from usage_ingest.chargeback.reference import Reference, Snapshot
+from usage_ingest.chargeback.served import served
+from usage_ingest.ports import ReportReader
+from usage_ingest.rollup import REQUEST_COUNTERS
+from usage_ingest.streaming import STREAMING_COLUMNS
+
+__all__ = ["Asked", "rated"]
+
+_DAY: Final = timedelta(days=1)
+_OBSERVED: Final = (*STREAMING_COLUMNS, "usage_estimated", *REQUEST_COUNTERS)
+
+
+async def rated(  # noqa: PLR0913, PLR0917 - what is read, by what, for which days, and what is kept of it
+    reader: ReportReader,
+    reference: Reference,
+    first: date,
+    last: date,
+    asked: Asked,
+    observe: Callable[[Mapping[str, Any]], None] | None = None,
+) -> AsyncIterator[Line]:
+    """Yield the lines of the days `first` to `last`, both included.
+
+    Args:
+        reader: Where rollups are read.
+        reference: Prices, deployments and owners.
+        first: The first day.
+        last: The last day.
+        asked: What lines keep.
+        observe: Sees each rollup as it is read: the columns of rating, of
+            streaming.STREAMING_COLUMNS, `usage_estimated` and the counters of requests.
+    """
+    for start, end in _spans(reference, first, last, asked):
+        snapshot = reference.on(start)
+        kept = asked.with_owners(snapshot.owners)
+        fold = Fold(kept, partial(_is_provisioned, snapshot))
+        observed = _OBSERVED if observe else ()
+        columns = tuple(dict.fromkeys((*kept.columns(), *observed)))
+        async for rollup in reader.rollups(columns, start.isoformat(), end.isoformat(), {}):
+            if observe:
+                observe(rollup)
+            fold.add(rollup)
+        for line in rate(fold.counted(), snapshot, _days(start, end)):
+            yield line
+
+
+def _is_provisioned(snapshot: Snapshot, subject: Subject) -> bool:
+    return served(subject, snapshot).provisioned is not None
+
+
+def _spans(
+    reference: Reference, first: date, last: date, asked: Asked
+) -> Iterator[tuple[date, date]]:
+    for start, end in reference.segments(first, last):
+        if asked.days:
+            yield from ((day, day) for day in _days(start, end))
+        else:
+            yield start, end
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + n * _DAY for n in range((last - first).days + 1)]
