@@ -53,10 +53,10 @@ class PriceKey(NamedTuple):
             self.model == use.model
             and self.version in (None, use.version)
             and self._sku(use)
-            and self.region in (None, use.region)
+            and region_name(self.region) in (None, use.region)
             and self.deployment in (None, use.deployment)
             and self._tier(use)
-            and (self.context_over or 0) <= _BAND_STARTS.get(use.context_band or "", 0)
+            and (self.context_over or 0) <= band_start(use.context_band)
         )
 
     def _sku(self, use: Use) -> bool:
@@ -101,6 +101,11 @@ class Price:
     withdrawn: bool = False
     list_estimate: bool = False
     other_vendor: bool = False
+
+
+def band_start(context_band: str | None) -> int:
+    """Return what the input of every call of a band is above; of an unknown one 0."""
+    return _BAND_STARTS.get(context_band or "", 0)
 
 
 def is_provisioned(sku: str | None) -> bool:

@@ -1,6 +1,6 @@
 """All dated reference documents, and what of them holds on a day. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Protocol, TypeVar
@@ -47,8 +47,16 @@ def on_day(documents: Iterable[D], day: str) -> list[D]:
     return [each for each in latest.values() if each.through_day is None or day <= each.through_day]
 
 
-Estimate = Callable[[Use, date], Price | None]
-"""What a public list says of a use that has no price here."""
+class Estimate(Protocol):
+    """What a public list says of a use that has no price here."""
+
+    def __call__(self, use: Use, day: date) -> Price | None:
+        """Return the list's price of a day, or None where it has none."""
+        ...
+
+    def changes(self) -> Collection[date]:
+        """Return the days from which the list may say something else."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +71,7 @@ class Reference:
 
     def segments(self, first: date, last: date) -> list[tuple[date, date]]:
         """Cut a range of days, both included, into the longest in which nothing changes."""
-        starts = {first}
+        starts = {first, *(self.estimate.changes() if self.estimate else ())}
         dated: tuple[Dated, ...] = (*self.prices, *self.deployments, *self.owners)
         for each in dated:
             starts.add(date.fromisoformat(each.from_day))
