@@ -6,12 +6,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from tests.sightings import make_record
 from usage_ingest.chargeback.line import EXACT, Line, Subject
 from usage_ingest.chargeback.rated import Asked, rated
 from usage_ingest.chargeback.reference import Reference
 from usage_ingest.record import TokenUsage
 from usage_ingest.rollup import increments
-from tests.sightings import make_record
 
 DAY = "2026-11-20"
 ORDINARY: dict[str, Any] = {
