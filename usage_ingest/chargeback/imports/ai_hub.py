@@ -10,6 +10,7 @@ from usage_ingest.chargeback.imports.field_types import (
     Currency,
     Foreign,
     Money,
+    Region,
     Text,
     problems_of,
     refused,
@@ -21,7 +22,7 @@ from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.price import Price, PriceKey, model_and_version
 
 SOURCE: Final = "ai-hub model-pricing"
-_ANYWHERE: Final = "ALL"
+_ANYWHERE: Final = "all"
 _BY_TOKENS: Final = "tokens"
 
 
@@ -37,7 +38,7 @@ class _Model(Foreign):
     base: Money = Field(Decimal(0), alias="BaseCost")
     currency: Currency = Field(alias="Currency")
     method: Text = Field(_BY_TOKENS, alias="CalculationMethod")
-    region: Text = _ANYWHERE
+    region: Region = _ANYWHERE
 
 
 def read_ai_hub(rows: Sequence[object], file: str, options: Options) -> Found:
@@ -91,7 +92,7 @@ def _price(model: _Model, shared: bool, from_day: str) -> Price:
         key=PriceKey(
             model=str(name),
             version=version,
-            region=None if model.region.upper() == _ANYWHERE else model.region,
+            region=None if model.region == _ANYWHERE else model.region,
             deployment=model.deployment if shared else None,
         ),
         from_day=from_day,

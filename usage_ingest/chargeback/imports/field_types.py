@@ -57,6 +57,11 @@ def _context(number: int) -> int:
     return number
 
 
+def _region(text: str) -> str:
+    """Write a region as Azure's prices do: `Sweden Central` is `swedencentral`."""
+    return text.replace(" ", "").lower()
+
+
 def _paid(kind: Kind) -> Kind:
     if kind is Kind.PROVISIONED:
         raise ValueError("is paid by a deployment's `provisioned`, not by a price")
@@ -68,6 +73,7 @@ Day = Annotated[str, BeforeValidator(_day)]
 Money = Annotated[Decimal, BeforeValidator(decimal_of)]
 Currency = Annotated[Text, AfterValidator(currency_of)]
 Tier = Annotated[Text, AfterValidator(str.lower)]
+Region = Annotated[Text, AfterValidator(_region)]
 ContextOver = Annotated[int, AfterValidator(_context)]
 PaidKind = Annotated[Kind, AfterValidator(_paid)]
 Count = Annotated[int, Field(ge=1, le=10**15)]

@@ -11,6 +11,7 @@ from pydantic import ValidationError, model_validator
 from usage_ingest.chargeback.imports.field_types import (
     ContextOver,
     PaidKind,
+    Region,
     Strict,
     Text,
     Tier,
@@ -32,7 +33,7 @@ class Meter(Strict):
     model: Text
     version: Text | None = None
     sku: Text | None = None
-    region: Text | None = None
+    region: Region | None = None
     kind: PaidKind
     service_tier: Tier | None = None
     context_over: ContextOver | None = None

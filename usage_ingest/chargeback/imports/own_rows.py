@@ -13,6 +13,7 @@ from usage_ingest.chargeback.imports.field_types import (
     Day,
     Money,
     PaidKind,
+    Region,
     Strict,
     Text,
     Tier,
@@ -67,7 +68,7 @@ class PriceRow(_Row):
     model: Text
     version: Text | None = None
     sku: Text | None = None
-    region: Text | None = None
+    region: Region | None = None
     deployment: Text | None = None
     service_tier: Tier | None = None
     context_over: ContextOver | None = None
@@ -126,7 +127,7 @@ class DeploymentRow(_Row):
     model: Text | None = None
     version: Text | None = None
     sku: Text | None = None
-    region: Text | None = None
+    region: Region | None = None
     publisher: Text | None = None
     resource_id: Text | None = None
     provisioned: ProvisionedRow | None = None

@@ -27,7 +27,7 @@ class _Item(Foreign):
 
     meter_id: Text = Field(alias="meterId")
     meter_name: Text = Field(alias="meterName")
-    region: str | None = Field(None, alias="armRegionName")
+    region: str = Field("", alias="armRegionName")
     price: Money = Field(alias="retailPrice")
     currency: Currency = Field(alias="currencyCode")
     measure: Text = Field(alias="unitOfMeasure")

@@ -28,12 +28,12 @@ def yaml_tree(text: str) -> tuple[Any, Mapping[Path, int]]:
         Objects, lists, texts and None; and the line of each path.
 
     Raises:
-        Unreadable: It is no YAML, or has aliases, repeated keys or more than one document.
+        Unreadable: It is no YAML, or has aliases, tags, repeated keys or more than one document.
     """
     import yaml  # noqa: PLC0415 - only commands need it
 
     try:
-        _refuse_aliases(text)
+        _refuse_what_is_not_plain(text)
         node = yaml.compose(text, _loader())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -51,8 +51,8 @@ def _loader() -> Any:  # noqa: ANN401 - one of PyYAML's classes
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _refuse_aliases(text: str) -> None:
-    """An alias may stand for more than memory holds."""
+def _refuse_what_is_not_plain(text: str) -> None:
+    """Refuse tags, which we have no use for, and aliases: one may stand for more than fits."""
     import yaml  # noqa: PLC0415
 
     depth = 0
@@ -60,6 +60,8 @@ def _refuse_aliases(text: str) -> None:
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise Unreadable("has an alias (*name): write it out", line)
+        if getattr(event, "tag", None) is not None:
+            raise Unreadable("has a tag (!name): write it without", line)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
