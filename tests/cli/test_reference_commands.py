@@ -5,6 +5,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.cli.commands import Commands
 from tests.conftest import Stack
@@ -150,3 +152,48 @@ async def test_without_files_the_command_is_wrong(run: Commands) -> None:
     assert (await run("reference", "import")).exit_code == 2
     assert (await run("reference", "import", "--fetch")).exit_code == 2
     assert (await run("reference", "list", "--all", "--day", "2026-11-01")).exit_code == 2
+
+
+METERS = """
+meters:
+  - {meter_id: in, model: gpt-4o, sku: GlobalStandard, kind: input}
+"""
+
+
+async def test_prices_are_fetched_and_put_together_by_the_meter_map(
+    run: Commands, tmp_path: Path
+) -> None:
+    meters = written(tmp_path / "meters.yaml", METERS)
+    item = {
+        "meterId": "in",
+        "meterName": "Inp",
+        "armRegionName": "swedencentral",
+        "retailPrice": 0.0025,
+        "currencyCode": "USD",
+        "unitOfMeasure": "1K",
+        "effectiveStartDate": "2024-11-01T00:00:00Z",
+        "type": "Consumption",
+    }
+    other = {**item, "meterId": "new", "meterName": "gpt-6 Inp"}
+    app = web.Application()
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"Items": [item, other], "NextPageLink": None})
+
+    app.router.add_get("/", answer)
+
+    async with TestServer(app, host="127.0.0.1") as server:
+        fetched = (
+            "--fetch",
+            "--service",
+            "Foundry Models",
+            "--endpoint",
+            str(server.make_url("/")),
+        )
+        done = await run.json("reference", "import", *fetched, "--meter-map", meters)
+
+    assert done["import"]["source"] == "Azure Retail Prices API"
+    assert done["notes"] == ["1 passed over, not in the meter map: gpt-6 Inp"]
+    (price,) = (await run.json("reference", "list", "--type", "price"))["price"]
+    assert price["unit_prices"] == {"input": "2.5"}
+    assert price["from_day"] == "2024-11-01"

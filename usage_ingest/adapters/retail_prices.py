@@ -49,7 +49,7 @@ class RetailPrices:
         """
         self._endpoint = URL(endpoint)
         is_local = self._endpoint.scheme == "http" and self._endpoint.host in _LOCAL
-        if self._endpoint.origin() != URL(ENDPOINT).origin() and not is_local:
+        if _place(self._endpoint) != _place(URL(ENDPOINT)) and not is_local:
             raise ConfigError(f"prices are fetched from {URL(ENDPOINT).origin()} only")
         self._patience = Patience("The Retail Prices API", _wait_told, patience_seconds)
 
@@ -76,7 +76,7 @@ class RetailPrices:
                         raise ConfigError(f"above {MOST_PAGES} pages of prices: name a region")
                     page = await self._page(session, link)
                     found.append(page)
-                    link = self._next(page)
+                    link = self.following(page)
         return found
 
     def _first(self, service: str, region: str | None, currency: str) -> URL:
@@ -91,12 +91,16 @@ class RetailPrices:
             }
         )
 
-    def _next(self, page: Mapping[str, Any]) -> URL | None:
-        """Return the next page's address; a link that leads elsewhere is not followed."""
+    def following(self, page: Mapping[str, Any]) -> URL | None:
+        """Return the next page's address, or None after the last.
+
+        Raises:
+            TransientError: The link leads to another place: it is not followed.
+        """
         if not page.get(_NEXT):
             return None
         link = URL(str(page[_NEXT]))
-        if not link.absolute or link.origin() != self._endpoint.origin():
+        if _place(link) != _place(self._endpoint):
             raise TransientError(f"the Retail Prices API links to another place: {link.host}")
         return link
 
@@ -109,6 +113,11 @@ class RetailPrices:
         if not isinstance(page, dict) or not isinstance(page.get("Items"), list):
             raise TransientError("the Retail Prices API answers without a list of Items")
         return page
+
+
+def _place(url: URL) -> tuple[str, str | None, int | None]:
+    """Return what makes an origin; a port that goes without saying is told."""
+    return url.scheme, url.host, url.port
 
 
 async def _text(session: aiohttp.ClientSession, link: URL) -> str:
