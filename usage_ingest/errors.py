@@ -71,6 +71,15 @@ class RefusedEventsError(UsageIngestError):
         self.refusals = tuple(refusals)
 
 
+class InvalidReferenceError(UsageIngestError):
+    """Files of prices, deployments, owners or names are wrong: nothing of them is imported."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        count = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
+        super().__init__("\n".join([*problems, f"{count}: nothing was imported."]))
+        self.problems = tuple(problems)
+
+
 class InvalidQueryError(UsageIngestError):
     """The caller's mistake: HTTP 400, naming the parameter and what it takes."""
 

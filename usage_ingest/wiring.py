@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from usage_ingest.chargeback.ports import ReferenceStore
 from usage_ingest.connections import connected, hub_connection, log_analytics, reread
 from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
@@ -52,6 +53,7 @@ class App:
     ingest: Ingest
     accept: Accept
     reports: ReportStores
+    reference: ReferenceStore
     reader: HubReader
     ledger: Ledger
     identity: IdentityStore
@@ -83,6 +85,7 @@ def build(
     from usage_ingest.adapters.cosmos_identity import CosmosIdentityEditor
     from usage_ingest.adapters.cosmos_kept_letters import CosmosKeptLetters
     from usage_ingest.adapters.cosmos_ledger import CosmosLedger
+    from usage_ingest.adapters.cosmos_reference import CosmosReferenceStore
     from usage_ingest.adapters.cosmos_reports import CosmosReportReader
     from usage_ingest.adapters.cosmos_state import (
         CosmosIdentityStore,
@@ -136,6 +139,7 @@ def build(
             sources=sources(settings),
             settling_delay=settings.metrics_settling_delay,
         ),
+        reference=CosmosReferenceStore(cosmos, clock),
         reader=reader,
         ledger=ledger,
         identity=identity,

@@ -1,0 +1,1 @@
+"""Files of prices, deployments, owners and names -> nouns; one module for each format. Pure."""
