@@ -42,7 +42,7 @@ async def test_a_month_without_changes_is_read_at_once_and_days_are_not_shown() 
 
     lines = [line async for line in rated(reader, reference, FIRST, date(2026, 11, 30), Asked())]
 
-    assert reader.spans == [("2026-11-01", "2026-11-30")]
+    assert reader.segments == [("2026-11-01", "2026-11-30")]
     assert [(line.quantity, line.subject.day) for line in lines] == [(3, None)]
 
 
@@ -58,7 +58,7 @@ async def test_a_price_that_changes_cuts_the_range() -> None:
     reference = Reference(prices=[make_price(), later])
     lines = [line async for line in rated(reader, reference, FIRST, LAST, Asked())]
 
-    assert reader.spans == [("2026-11-01", "2026-11-04"), ("2026-11-05", "2026-11-10")]
+    assert reader.segments == [("2026-11-01", "2026-11-04"), ("2026-11-05", "2026-11-10")]
     assert [line.cost for line in lines] == [Decimal("2.5"), 6]
 
 
@@ -70,7 +70,7 @@ async def test_days_that_are_asked_for_are_read_one_by_one() -> None:
         line async for line in rated(reader, Reference(prices=[make_price()]), FIRST, LAST, asked)
     ]
 
-    assert reader.spans == [(day, day) for day in DAYS]
+    assert reader.segments == [(day, day) for day in DAYS]
     assert [line.subject.day for line in lines] == DAYS
 
 
@@ -127,7 +127,7 @@ async def test_a_list_that_changes_within_a_span_prices_each_day_by_what_it_says
 
     lines = [line async for line in rated(reader, reference, FIRST, LAST, Asked())]
 
-    assert reader.spans == [("2026-11-01", "2026-11-10")]
+    assert reader.segments == [("2026-11-01", "2026-11-10")]
     assert [line.cost for line in lines] == [4, 12, 25]
     assert {line.subject.day for line in lines} == {None}
 

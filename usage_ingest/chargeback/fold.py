@@ -23,7 +23,7 @@ _ALWAYS: Final = tuple(
 class Counted(NamedTuple):
     """A subject with its sums: counters of kinds.RATED_COUNTERS.
 
-    `since` is the first day of what was added up; None is the first day of the span.
+    `since` is the first day of what was added up; None is the first day of the segment.
     """
 
     subject: Subject
@@ -87,7 +87,7 @@ class _Entry:
 
 
 class Fold:
-    """The subjects of a span of days; rollups are added."""
+    """The subjects of a segment of days; rollups are added."""
 
     def __init__(self, asked: Asked, apart: Callable[[Subject], Apart]) -> None:
         """Keep what is asked apart.
@@ -114,8 +114,8 @@ class Fold:
         sums = entry.sums.get(start)
         if sums is None:
             sums = entry.sums[start] = {}
-        for name in RATED_COUNTERS:
-            if count := get(name):
+        for name, count in zip(RATED_COUNTERS, map(get, RATED_COUNTERS), strict=True):
+            if count:
                 sums[name] = sums.get(name, 0) + count
 
     def counted(self) -> Iterator[Counted]:

@@ -1,7 +1,7 @@
-"""The reader of live lines: rollups of a range of days, folded and rated span by span.
+"""The reader of live lines: rollups of a range of days, folded and rated segment by segment.
 
-A range is cut into spans in which no price, deployment or owner changes; of one span the subjects
-are in memory, never the rollups. With days asked for, each day is a span. Within a span the days of
+A range is cut into segments in which no price, deployment or owner changes; of one segment the subjects
+are in memory, never the rollups. With days asked for, each day is a segment. Within a segment the days of
 provisioned deployments are kept apart, and those on which a public list says something else of a
 model that only it has a price of. The range should end with today at the latest: provisioned
 deployments are paid for on every day of it.
@@ -46,7 +46,7 @@ async def rated(  # noqa: PLR0913, PLR0917 - what is read, by what, for which da
         observe: Sees each rollup as it is read: the columns of rating, of
             streaming.STREAMING_COLUMNS, `usage_estimated` and the counters of requests.
     """
-    for start, end in _spans(reference, first, last, asked):
+    for start, end in _segments(reference, first, last, asked):
         snapshot = reference.on(start)
         kept = asked.with_owners(snapshot.owners)
         fold = Fold(kept, partial(_apart, snapshot, end, asked))
@@ -59,7 +59,7 @@ async def rated(  # noqa: PLR0913, PLR0917 - what is read, by what, for which da
             yield line
 
 
-def _spans(
+def _segments(
     reference: Reference, first: date, last: date, asked: Asked
 ) -> Iterator[tuple[date, date]]:
     for start, end in reference.segments(first, last):
