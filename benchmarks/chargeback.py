@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from benchmarks.client import Bench
+from benchmarks.rollups import make_rollup
 from benchmarks.table import at_most, least, show
 from usage_ingest.chargeback.estimate import estimator
 from usage_ingest.chargeback.kinds import Kind
@@ -16,7 +17,6 @@ from usage_ingest.chargeback.owner import OwnerKey, OwnerRule, Payer
 from usage_ingest.chargeback.price import Price, PriceKey
 from usage_ingest.chargeback.rated import Asked, rated
 from usage_ingest.chargeback.reference import Reference
-from usage_ingest.rollup import RollupKey, rollup_document
 
 SUBSCRIPTIONS: Final = 200
 MODELS: Final = 20
@@ -132,26 +132,6 @@ _REFERENCE: Final = Reference(
 def _rollup(at: int) -> dict[str, Any]:
     subscription, model = f"team-{at % SUBSCRIPTIONS}", _MODELS[at // SUBSCRIPTIONS % MODELS]
     day = (_FIRST + timedelta(days=at // _DAY_SIZE)).isoformat()
-    key = RollupKey(
-        day=day,
-        subscription_id=subscription,
-        product_id="ai-standard",
-        app_id=f"app-{at}",
-        tenant_id=None,
-        tags=(("team", subscription),),
-        gateway="apim-contoso",
-        backend="aoai-swc-1",
-        provider="openai",
-        api_kind="chat",
-        model=model,
-        deployment=f"{model}-prod",
-        served_deployment=None,
-        region="Sweden Central",
-        service_tier="default",
-        spillover=False,
-        context_band="128k",
-        streaming=False,
-        usage_estimated=False,
-        source="event_hub",
-    )
-    return rollup_document(key, at % 4, f"{subscription}|{day}|0", {"requests": 900, **_EACH})
+    named = {"backend": "aoai-swc-1", "model": model, "deployment": f"{model}-prod"}
+    counters = {"requests": 900, **_EACH}
+    return make_rollup(at, day, subscription, counters, service_tier="default", **named)

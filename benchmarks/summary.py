@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from benchmarks.client import Bench
+from benchmarks.rollups import make_rollup
 from benchmarks.table import show
-from usage_ingest.rollup import RollupKey, rollup_document
 from usage_ingest.summary import summarise
 from usage_ingest.summary_query import parse_query
 
@@ -49,28 +49,6 @@ def _day(ago: int) -> str:
 
 def _rollup(at: int) -> dict[str, Any]:
     subscription, day = f"team-{at % _SUBSCRIPTIONS}", _day(at // _SUBSCRIPTIONS % _DAYS)
-    key = RollupKey(
-        day=day,
-        subscription_id=subscription,
-        product_id="ai-standard",
-        app_id=f"app-{at}",
-        tenant_id=None,
-        tags=(("team", subscription),),
-        gateway="apim-contoso",
-        backend=None,
-        provider="openai",
-        api_kind="chat",
-        model=f"gpt-4o-{at % 3}",
-        deployment="gpt-4o-prod",
-        served_deployment=None,
-        region="Sweden Central",
-        service_tier=None,
-        spillover=False,
-        context_band="128k",
-        streaming=False,
-        usage_estimated=False,
-        source="event_hub",
-    )
     counters = {
         "requests": 900,
         "latency_ms_sum": 700_000,
@@ -82,4 +60,4 @@ def _rollup(at: int) -> dict[str, Any]:
         "reasoning_output_tokens": 0,
         "total_tokens": 3_400_000,
     }
-    return rollup_document(key, at % 4, f"{subscription}|{day}|0", counters)
+    return make_rollup(at, day, subscription, counters, model=f"gpt-4o-{at % 3}")
