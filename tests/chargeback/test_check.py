@@ -219,3 +219,14 @@ def test_a_deployment_in_use_that_no_document_tells_of_is_told_with_its_days() -
             f"standard, gateway hub, backend aoai-1: {text} 2026-11-20",
         )
     ]
+
+
+def test_service_tiers_are_told_where_they_need_prices_of_their_own() -> None:
+    lines = [make_line(1, service_tier="default"), make_line(2), make_line(4, service_tier="Flex")]
+
+    found = remarks(*lines, deployments=[make_deployment()])
+
+    assert found == [
+        "unpriced: model gpt-4o, service_tier flex: 4 of kind input on 2026-11-20 have no price",
+        "unpriced: model gpt-4o: 3 of kind input on 2026-11-20 have no price",
+    ]

@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from usage_ingest.chargeback.deployment import Deployment, DeploymentKey
 from usage_ingest.chargeback.owner import OwnerKey, OwnerRule
-from usage_ingest.chargeback.price import Price
+from usage_ingest.chargeback.price import Price, is_provisioned
 from usage_ingest.chargeback.reference import Dated, Reference, current
 from usage_ingest.chargeback.remark import Remark, said, span
 
 _DAY: Final = timedelta(days=1)
 _ENDLESS: Final = "9999-12-31"
-_PROVISIONED: Final = "provisioned"  # in the name of a SKU, in lower case
 
 Days = tuple[str, str]
 """The first and the last, both included."""
@@ -133,7 +132,7 @@ def _crossed(one: DeploymentKey, other: DeploymentKey) -> bool:
 
 def _without_amount(deployments: Sequence[Deployment]) -> Iterator[Remark]:
     for each in deployments:
-        if _PROVISIONED in (each.sku or "").lower() and each.provisioned is None:
+        if is_provisioned(each.sku) and each.provisioned is None:
             text = f"its SKU {each.sku} is paid by time, and no amount is known: say provisioned"
             yield Remark("no_amount", said(each.key), text)
 

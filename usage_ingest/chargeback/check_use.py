@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from usage_ingest.chargeback.line import Charge, Line
-from usage_ingest.chargeback.price import Price
+from usage_ingest.chargeback.price import STANDARD_TIERS, Price
 from usage_ingest.chargeback.reference import Reference, current
 from usage_ingest.chargeback.remark import Remark, said, span
 
@@ -57,7 +57,8 @@ class Use:
             called = _Called(name, subject.gateway, subject.backend)
             self._called.setdefault(called, set()).add(day)
         if line.charge is Charge.UNPRICED:
-            tier = subject.service_tier
+            tier = subject.service_tier and subject.service_tier.lower()
+            tier = None if tier in STANDARD_TIERS else tier
             use = _Priced(line.model, line.version, line.sku, line.region, tier)
             what = _Unpriced(use, line.kind.value)
             self._unpriced.setdefault(what, set()).add(day)

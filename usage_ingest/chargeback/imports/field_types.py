@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from usage_ingest.chargeback.imports.found import Found, Path, Place, Problem, dotted
 from usage_ingest.chargeback.imports.number import decimal_of
 from usage_ingest.chargeback.kinds import Kind
-from usage_ingest.chargeback.price import CONTEXT_STARTS
+from usage_ingest.chargeback.price import CONTEXT_STARTS, region_name
 
 _LONGEST: Final = 512
 _FIRST_DAY: Final = "2000-01-01"
@@ -58,8 +58,7 @@ def _context(number: int) -> int:
 
 
 def _region(text: str) -> str:
-    """Write a region as Azure's prices do: `Sweden Central` is `swedencentral`."""
-    return text.replace(" ", "").lower()
+    return region_name(text) or text
 
 
 def _paid(kind: Kind) -> Kind:
