@@ -33,7 +33,7 @@ def remarks(*lines: Line, first: date = FIRST, last: date = LAST, **kept: Any) -
     use = Use()
     for each in lines:
         use.add(each)
-    found = check(Reference(**kept), use, first, last)
+    found = check(Reference(**kept), use, first, last, ("team", "env"))
     return [f"{each.code}: {each.of}: {each.text}" for each in found]
 
 
@@ -230,3 +230,10 @@ def test_service_tiers_are_told_where_they_need_prices_of_their_own() -> None:
         "unpriced: model gpt-4o, service_tier flex: 4 of kind input on 2026-11-20 have no price",
         "unpriced: model gpt-4o: 3 of kind input on 2026-11-20 have no price",
     ]
+
+
+def test_a_rule_by_a_tag_that_is_not_kept_is_told() -> None:
+    (found,) = remarks(owners=[make_rule(key=tags(team="x", floor="3"))])
+
+    what = "unknown_tag: owner tag floor=3, tag team=x"
+    assert found == f"{what}: floor is not among ROLLUP_TAGS: no usage has it"

@@ -137,6 +137,7 @@ async def test_a_dry_run_needs_no_settings_and_writes_nothing(
     told = json.loads(found.stdout)
     assert (told["written"], told["import"]) == (False, None)
     assert told["counts"] == {"price": 1, "deployment": 1, "owner": 1, "name": 1}
+    assert [each["type"] for each in told["documents"]] == ["price", "deployment", "name", "owner"]
     assert await stack.documents("reference") == []
 
 
@@ -155,6 +156,7 @@ async def test_one_key_and_day_that_stands_twice_is_refused(
 async def test_without_files_the_command_is_wrong(run: Commands) -> None:
     assert (await run("reference", "import")).exit_code == 2
     assert (await run("reference", "import", "--fetch")).exit_code == 2
+    assert (await run("reference", "import", "--from-day", "0001-01-01", "--fetch")).exit_code == 2
     assert (await run("reference", "list", "--all", "--day", "2026-11-01")).exit_code == 2
 
 

@@ -57,4 +57,4 @@ async def test_it_covers_all_that_the_traffic_uses(stack: Stack) -> None:
         use.add(line)
 
     assert use.deployments() == {*(f"{each}-prod" for each in (*CHAT_MODELS, EMBEDDINGS)), "chat"}
-    assert check(reference, use, day, day) == []
+    assert check(reference, use, day, day, ()) == []

@@ -18,21 +18,26 @@ Days = tuple[str, str]
 """The first and the last, both included."""
 
 
-def check_documents(reference: Reference, days: Days, called: Collection[str]) -> list[Remark]:
+def check_documents(
+    reference: Reference, days: Days, called: Collection[str], tags: Collection[str]
+) -> list[Remark]:
     """Return what is wrong with the documents of some days.
 
     Args:
         reference: What was imported.
         days: The first day and the last.
         called: The deployments that calls of these days name.
+        tags: The names of tags that rollups keep.
     """
     prices, deployments = _of_days(reference.prices, days), _of_days(reference.deployments, days)
+    owners = _of_days(reference.owners, days)
     return [
         *_spans("price ", reference.prices, days),
         *_spans("", reference.deployments, days),
         *_spans("owner ", reference.owners, days),
         *_spans("name ", reference.names, days),
-        *_ambiguous_owners(_of_days(reference.owners, days)),
+        *_ambiguous_owners(owners),
+        *_unknown_tags(owners, tags),
         *_ambiguous_deployments(deployments),
         *_without_amount(deployments),
         *_unknown_models(deployments, prices),
@@ -92,6 +97,13 @@ def _ambiguous_owners(rules: Sequence[OwnerRule]) -> Iterator[Remark]:
                 f"{one.payer.owner}'s or {other.payer.owner}'s by chance; name both in a rule"
             )
             yield Remark("ambiguous_owners", f"owner {said(one.key)}", text)
+
+
+def _unknown_tags(rules: Sequence[OwnerRule], tags: Collection[str]) -> Iterator[Remark]:
+    for each in rules:
+        if unknown := [name for name, _ in each.key.tags if name not in tags]:
+            text = f"{', '.join(unknown)} is not among ROLLUP_TAGS: no usage has it"
+            yield Remark("unknown_tag", f"owner {said(each.key)}", text)
 
 
 def _pairs(groups: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, Any]]:

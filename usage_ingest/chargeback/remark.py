@@ -12,6 +12,7 @@ Code = Literal[
     "no_amount",
     "unknown_model",
     "unknown_deployment",
+    "unknown_tag",
     "unpriced",
     "undocumented",
 ]

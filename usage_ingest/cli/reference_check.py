@@ -40,6 +40,7 @@ def check_(context: click.Context, session: Session, first: date | None, last: d
     no_amount              a provisioned deployment of which no amount is known
     unknown_model          a deployment's model has no price
     unknown_deployment     a price for a deployment that nobody knows
+    unknown_tag            a rule by a tag that is not kept
     unpriced               usage without a price
     undocumented           a deployment in use whose model and SKU nothing tells
 
@@ -62,7 +63,8 @@ def check_(context: click.Context, session: Session, first: date | None, last: d
         asked = Asked(days=True)
         async for line in rated(app.reports.reader, reference, start, end, asked):
             use.add(line)
-        found = [asdict(each) for each in check(reference, use, start, end)]
+        tags = app.settings.rollup_tags
+        found = [asdict(each) for each in check(reference, use, start, end, tags)]
         return {"from": start.isoformat(), "to": end.isoformat(), "remarks": found}
 
     found = session.run(work, LONG_PATIENCE_SECONDS)
