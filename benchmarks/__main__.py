@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from benchmarks import batch_size, footprint, operations, summary, throughput
+from benchmarks import batch_size, chargeback, footprint, operations, summary, throughput
 from benchmarks.client import Bench, running
 
 PARTS: Final[dict[str, Callable[[Bench], Awaitable[None]]]] = {
@@ -17,6 +17,7 @@ PARTS: Final[dict[str, Callable[[Bench], Awaitable[None]]]] = {
     "operations": operations.measure,
     "footprint": footprint.measure,
     "summary": summary.measure,
+    "chargeback": chargeback.measure,
 }
 
 

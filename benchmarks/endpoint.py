@@ -1,13 +1,15 @@
 """A Cosmos DB endpoint that answers at once: a process of its own, so that its CPU is not ours.
 
 It speaks what the SDK needs to write batches and documents and to read them, keeps them by id,
-and lists the batches that it was sent. Nothing is signed, purged, indexed or kept on disk.
+and lists the batches that it was sent. Of a report's query it reads the columns and the days.
+Nothing is signed, purged, indexed or kept on disk.
 """
 
 import asyncio
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, Final
@@ -31,6 +33,7 @@ class Endpoint:
         self._documents: dict[str, Document] = {}
         self._sent: list[Document] = []
         self._feed: list[Document] = []
+        self._chosen: list[Document] = []
         self._etags = count(1)
 
     def routes(self) -> list[web.RouteDef]:
@@ -96,11 +99,20 @@ class Endpoint:
         rows, following = [], None
         if "rollup" in values:
             size, start = int(headers["x-ms-max-item-count"]), int(headers.get(_FROM, 0))
-            rows = self._feed[start : start + size]
-            following = str(start + size) if start + size < len(self._feed) else None
+            if not start:
+                self._chosen = self._of_days(values)
+            columns = _SELECTED.findall(asked["query"])
+            page = self._chosen[start : start + size]
+            rows = [{name: each[name] for name in columns if name in each} for each in page]
+            following = str(start + size) if start + size < len(self._chosen) else None
         elif " IN " in asked["query"]:
             rows = [self._documents[each] for each in values if each in self._documents]
         return _json({**_FEED, "Documents": rows}, following=following)
+
+    def _of_days(self, values: Sequence[Any]) -> list[Document]:
+        """Return what of the feed is of the days of a report's query: type, start, end."""
+        _, start, end, *_ = values
+        return [each for each in self._feed if start <= each["day"] <= end]
 
     def _batch(self, body: bytes, headers: Mapping[str, str]) -> web.Response:
         operations = orjson.loads(body)
@@ -142,6 +154,7 @@ class Endpoint:
 
 
 _FROM: Final = "x-ms-continuation"
+_SELECTED: Final = re.compile(r" AS (\w+)")
 
 
 def _json(
@@ -164,7 +177,7 @@ def running() -> Iterator[str]:
 
 
 async def _main() -> None:
-    app = web.Application(client_max_size=64 * 1024 * 1024)
+    app = web.Application(client_max_size=256 * 1024 * 1024)
     app.add_routes(Endpoint().routes())
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEPT_OPEN_SECONDS)
     await runner.setup()

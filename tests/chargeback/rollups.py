@@ -62,14 +62,14 @@ class Rollups:
 
     def __init__(self, *rows: Row) -> None:
         self.rows = rows
-        self.spans: list[tuple[str, str]] = []
+        self.segments: list[tuple[str, str]] = []
         self.columns: list[Sequence[str]] = []
 
     async def rollups(
         self, columns: Sequence[str], start: str, end: str, filters: Mapping[str, Sequence[Any]]
     ) -> AsyncIterator[Row]:
         assert not filters
-        self.spans.append((start, end))
+        self.segments.append((start, end))
         self.columns.append(columns)
         wanted = {each.split(".")[0] for each in columns}
         for row in self.rows:

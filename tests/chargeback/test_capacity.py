@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usage_ingest.chargeback.capacity import day_cost, share, weighted
+from usage_ingest.chargeback.capacity import Share, day_cost, share, weighted
 from usage_ingest.chargeback.deployment import Provisioned
 from usage_ingest.chargeback.line import EXACT, total
 
@@ -76,7 +76,7 @@ def test_tokens_weigh_as_the_document_says() -> None:
 def test_without_a_capacity_the_users_share_all_of_a_day() -> None:
     shared = share(ptu(), DAY, used=Decimal(4_000))
 
-    assert shared == (Decimal("0.25"), 0, 0)
+    assert shared == Share(Decimal("0.25"), Decimal(0), Decimal(0))
 
 
 def test_unused_capacity_is_idle() -> None:
@@ -91,7 +91,7 @@ def test_unused_capacity_is_idle() -> None:
 def test_more_use_than_capacity_leaves_nothing_idle() -> None:
     shared = share(ptu(tokens_per_hour=1_000), DAY, used=Decimal(32_000))
 
-    assert shared == (Decimal("0.03125"), 0, 0)
+    assert shared == Share(Decimal("0.03125"), Decimal(0), Decimal(0))
 
 
 @pytest.mark.parametrize(("tokens_per_hour", "quantity"), [(None, 0), (1_000, 24_000)])

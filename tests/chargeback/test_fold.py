@@ -6,14 +6,15 @@ import pytest
 
 from tests.chargeback.builders import make_rule
 from tests.chargeback.rollups import Row, make_rollup
-from usage_ingest.chargeback.fold import Asked, Counted, Fold
+from usage_ingest.chargeback.fold import Apart, Asked, Counted, Fold
 from usage_ingest.chargeback.kinds import RATED_COUNTERS
 from usage_ingest.chargeback.line import Subject
 
 
 def folded(*rows: Row, asked: Asked | None = None, dated: str | None = None) -> list[Counted]:
-    """Fold rollups; the days of the deployment `dated` are kept."""
-    fold = Fold(asked or Asked(), lambda subject: subject.deployment == dated)
+    """Fold rollups; the days of the deployment `dated` are kept, or all where days are asked."""
+    asked, shown = asked or Asked(), Apart(["2026-11-19", "2026-11-20"], shown=True)
+    fold = Fold(asked, lambda of: shown if asked.days or of.deployment == dated else Apart())
     for row in rows:
         fold.add(row)
     return list(fold.counted())
@@ -144,6 +145,19 @@ def test_the_days_of_some_subjects_are_kept_though_nobody_asked() -> None:
         ("2026-11-20", 2),
         (None, 7),
     ]
+
+
+def test_days_may_be_kept_apart_by_what_begins_on_them_without_being_shown() -> None:
+    fold = Fold(Asked(), lambda _: Apart(["2026-11-01", "2026-11-10"]))
+    for day, count in [("01", 1), ("09", 2), ("10", 4), ("30", 8)]:
+        fold.add(make_rollup(day=f"2026-11-{day}", input_tokens=count))
+
+    before, after = fold.counted()
+
+    assert before.subject == after.subject
+    assert before.subject.day is None
+    assert (before.since, before.sums) == ("2026-11-01", {"input_tokens": 3})
+    assert (after.since, after.sums) == ("2026-11-10", {"input_tokens": 12})
 
 
 def test_only_what_is_needed_is_read() -> None:

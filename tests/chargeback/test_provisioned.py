@@ -15,8 +15,6 @@ from usage_ingest.chargeback.line import Charge, Line, total
 from usage_ingest.chargeback.owner import NOBODY, Payer
 from usage_ingest.chargeback.reference import Reference
 
-MONTH = {"first": "2026-11-01", "last": "2026-11-30"}
-
 
 def provisioned(**told: Any) -> Deployment:
     """A deployment of 30,000 a month: 1,000 a day in November."""
@@ -31,6 +29,10 @@ def provisioned(**told: Any) -> Deployment:
 
 def use(**named: Any) -> dict[str, Any]:
     return make_rollup(**{"deployment": "ptu", "input_tokens": 0} | named)
+
+
+async def lines_of_month(reference: Reference, *rows: dict[str, Any]) -> list[Line]:
+    return await lines_of(reference, *rows, first="2026-11-01", last="2026-11-30")
 
 
 def of(lines: list[Line], charge: Charge) -> list[Line]:
@@ -96,10 +98,11 @@ async def test_unused_capacity_is_a_line_of_nobody() -> None:
 
 
 async def test_days_without_any_use_are_idle() -> None:
-    lines = await lines_of(Reference(deployments=[provisioned()]), **MONTH)
+    lines = await lines_of_month(Reference(deployments=[provisioned()]))
 
     assert [line.subject.day for line in lines] == [f"2026-11-{day:02}" for day in range(1, 31)]
-    assert {(line.charge, line.cost, line.quantity) for line in lines} == {(Charge.IDLE, 1_000, 0)}
+    told = {(line.charge, line.cost, line.quantity) for line in lines}
+    assert told == {(Charge.IDLE, Decimal(1_000), Decimal(0))}
     assert {line.subject.gateway for line in lines} == {"(any)"}
     assert {line.rate and line.rate.unit_price for line in lines} == {Decimal(0)}
 
@@ -118,7 +121,7 @@ async def test_a_deployment_costs_nothing_before_it_begins_or_after_it_ends() ->
     document = provisioned(from_day="2026-11-10", through_day="2026-11-12")
     reference = Reference(deployments=[document])
 
-    lines = await lines_of(reference, use(day="2026-11-09", input_tokens=5), **MONTH)
+    lines = await lines_of_month(reference, use(day="2026-11-09", input_tokens=5))
 
     assert [line.subject.day for line in of(lines, Charge.IDLE)] == [
         "2026-11-10",
@@ -133,7 +136,7 @@ async def test_an_amount_that_changes_holds_from_its_day_on() -> None:
     """10 days of 1,000 and 20 days of 2,000."""
     old, new = provisioned(), provisioned(amount=Decimal(60_000), from_day="2026-11-11")
 
-    lines = await lines_of(Reference(deployments=[old, new]), **MONTH)
+    lines = await lines_of_month(Reference(deployments=[old, new]))
 
     assert totals(lines)["USD"][0] == 50_000
 
@@ -231,7 +234,7 @@ async def test_the_lines_of_a_month_are_its_amount_to_the_last_digit(
         for day, who, a, b in uses
     ]
 
-    lines = await lines_of(Reference(deployments=[document]), *rows, **MONTH)
+    lines = await lines_of_month(Reference(deployments=[document]), *rows)
 
     assert total(line.cost for line in lines) == amount
     assert all(line.cost is not None and line.cost >= 0 for line in lines)

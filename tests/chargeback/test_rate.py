@@ -120,7 +120,7 @@ async def test_tokens_of_which_only_the_total_is_known_have_no_price_unless_it_n
 
     price = make_price(unit_prices={"input": "2.5", "unsplit": "4"})
     (line,) = await lines_of(Reference(prices=[price]), row)
-    assert (line.kind, line.quantity, line.cost) == (Kind.UNSPLIT, 1_000_000, 4)
+    assert (line.kind, line.quantity, line.cost) == (Kind.UNSPLIT, 1_000_000, Decimal(4))
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ class Listed:
         self.asked.append((use, day))
         return make_price(use.model or "", list_estimate=True)
 
-    def changes(self) -> Collection[date]:
-        return [date(2026, 11, 10)]
+    def changes(self, use: Use) -> Collection[date]:
+        return [date(2026, 11, day) for day in (30, 25, 20, 10)] if use.model == "other" else []
 
 
 def test_the_latest_price_that_has_begun_holds() -> None:
@@ -84,6 +84,18 @@ def test_a_list_is_asked_only_for_what_has_no_price_and_once() -> None:
     assert listed.asked == [(other, DAY)]
 
 
+def test_a_list_may_say_something_else_of_later_days() -> None:
+    listed, last = Listed(), date(2026, 11, 29)
+    snapshot = Reference(prices=[make_price()], estimate=listed).on(DAY)
+    other = USE._replace(model="other")
+
+    assert snapshot.changes(other, last) == [date(2026, 11, 25)]
+    assert snapshot.changes(USE, last) == []
+    assert Reference().on(DAY).changes(other, last) == []
+    snapshot.price(other, date(2026, 11, 25))
+    assert [day for _, day in listed.asked] == [DAY, date(2026, 11, 25)]
+
+
 def test_a_deployment_is_that_of_its_backend_before_that_of_its_gateway() -> None:
     anywhere, at_gateway = make_deployment(), make_deployment(gateway="apim-contoso")
     at_backend = make_deployment(backend="aoai-1")
@@ -120,14 +132,12 @@ def test_a_range_is_cut_where_something_begins_or_has_ended() -> None:
         prices=[make_price(from_day="2026-11-05", through_day="2026-11-07")],
         deployments=[make_deployment(from_day="2026-10-01")],
         owners=[make_rule(from_day="2026-11-20")],
-        estimate=Listed(),
     )
 
     assert reference.segments(date(2026, 11, 1), date(2026, 11, 20)) == [
         (date(2026, 11, 1), date(2026, 11, 4)),
         (date(2026, 11, 5), date(2026, 11, 7)),
-        (date(2026, 11, 8), date(2026, 11, 9)),
-        (date(2026, 11, 10), date(2026, 11, 19)),
+        (date(2026, 11, 8), date(2026, 11, 19)),
         (date(2026, 11, 20), date(2026, 11, 20)),
     ]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.chargeback.builders import make_deployment
 from tests.chargeback.rollups import make_rollup
 from usage_ingest.chargeback.deployment import Deployment, Provisioned
-from usage_ingest.chargeback.fold import Asked, Fold
+from usage_ingest.chargeback.fold import Apart, Asked, Fold
 from usage_ingest.chargeback.line import Subject
 from usage_ingest.chargeback.reference import Reference
 from usage_ingest.chargeback.served import Served, served
@@ -18,7 +18,7 @@ PTU = Provisioned(amount=Decimal(2), per="hour", currency="USD")
 
 
 def subject(**overrides: Any) -> Subject:
-    fold = Fold(Asked(), lambda _: False)
+    fold = Fold(Asked(), lambda _: Apart())
     fold.add(make_rollup(**overrides))
     (counted,) = fold.counted()
     return counted.subject

@@ -94,9 +94,10 @@ class ListEstimates:
             other_vendor=not own,
         )
 
-    def changes(self) -> Collection[date]:
-        """Return the days from which the list says something else of some model."""
-        return self._changes
+    def changes(self, use: Use) -> Collection[date]:
+        """Return the days from which the list says something else of a use's model."""
+        found = self._model(use.model, use) if use.model else None
+        return set(_starts(found[1])) if found else ()
 
     @cached_property
     def _source(self) -> str:
@@ -107,11 +108,6 @@ class ListEstimates:
         from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - 0.2 s, where needed
 
         return get_snapshot()
-
-    @cached_property
-    def _changes(self) -> frozenset[date]:
-        models = (each for provider in self._snapshot.providers for each in provider.models)
-        return frozenset(day for model in models for day in _starts(model))
 
     def _model(self, name: str, use: Use) -> "tuple[Provider, ModelInfo] | None":
         """Find a model by its name and version, else by its name alone."""

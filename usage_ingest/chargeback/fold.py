@@ -5,7 +5,8 @@ rollup's key is dropped. Counters are added up as they are, and rating is linear
 not matter how rollups were cut. This runs for each rollup: it is written to be fast.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -20,10 +21,24 @@ _ALWAYS: Final = tuple(
 
 
 class Counted(NamedTuple):
-    """A subject with its sums: counters of kinds.RATED_COUNTERS."""
+    """A subject with its sums: counters of kinds.RATED_COUNTERS.
+
+    `since` is the first day of what was added up; None is the first day of the segment.
+    """
 
     subject: Subject
     sums: Mapping[str, int]
+    since: str | None = None
+
+
+class Apart(NamedTuple):
+    """How the days of a subject are kept apart: by the days on which something begins.
+
+    `shown` days are the subject's own day; others only choose what it is priced by.
+    """
+
+    starts: Sequence[str] = ()
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,27 +74,31 @@ class Asked:
 
 @dataclass(slots=True)
 class _Entry:
-    """The sums of one subject: by day where its days are kept, else under None."""
+    """The sums of one subject by the start that their days are of; None where all is one."""
 
     subject: Subject
-    dated: bool
+    apart: Apart
     sums: dict[str | None, dict[str, int]] = field(default_factory=dict)
+
+    def start(self, day: str) -> str:
+        """Return the last start up to a day."""
+        starts = self.apart.starts
+        return starts[bisect_right(starts, day) - 1]
 
 
 class Fold:
-    """The subjects of a span of days; rollups are added."""
+    """The subjects of a segment of days; rollups are added."""
 
-    def __init__(self, asked: Asked, is_dated: Callable[[Subject], bool]) -> None:
+    def __init__(self, asked: Asked, apart: Callable[[Subject], Apart]) -> None:
         """Keep what is asked apart.
 
         Args:
             asked: What is kept, owners' needs included.
-            is_dated: Whether a subject's days are kept though nobody asked for them.
+            apart: How a subject's days are kept apart.
         """
         self._fields = asked.fields()
         self._tags = asked.tags
-        self._days = asked.days
-        self._is_dated = is_dated
+        self._apart = apart
         self._entries: dict[tuple[Any, ...], _Entry] = {}
 
     def add(self, rollup: Mapping[str, Any]) -> None:
@@ -91,19 +110,20 @@ class Fold:
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = self._entry(key)
-        day = get("day") if entry.dated else None
-        sums = entry.sums.get(day)
+        start = entry.start(rollup["day"]) if entry.apart.starts else None
+        sums = entry.sums.get(start)
         if sums is None:
-            sums = entry.sums[day] = {}
-        for name in RATED_COUNTERS:
-            if count := get(name):
+            sums = entry.sums[start] = {}
+        for name, count in zip(RATED_COUNTERS, map(get, RATED_COUNTERS), strict=True):
+            if count:
                 sums[name] = sums.get(name, 0) + count
 
     def counted(self) -> Iterator[Counted]:
         """Yield every subject with its sums, in the order in which they were met."""
         for entry in self._entries.values():
-            for day, sums in entry.sums.items():
-                yield Counted(entry.subject._replace(day=day), sums)
+            for start, sums in entry.sums.items():
+                day = start if entry.apart.shown else None
+                yield Counted(entry.subject._replace(day=day), sums, start)
 
     def _tags_of(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         return tuple([(name, tags[name]) for name in self._tags if name in tags])
@@ -115,4 +135,4 @@ class Fold:
         found["spillover"] = bool(found["spillover"])
         found["usage_estimated"] = bool(found["usage_estimated"])
         subject = Subject(**found)
-        return _Entry(subject, self._days or self._is_dated(subject))
+        return _Entry(subject, self._apart(subject))

@@ -45,7 +45,9 @@ def rate(counted: Iterable[Counted], snapshot: Snapshot, days: Iterable[date]) -
         if deployment and deployment.provisioned:
             tokens = weighted(each.sums, deployment.provisioned)
             pools.add(deployment, Use(each.subject, payer, answered, tokens))
-        yield from _priced(each, payer, answered, snapshot.price(answered.use(each.subject)))
+        since = date.fromisoformat(each.since) if each.since else None
+        price = snapshot.price(answered.use(each.subject), since)
+        yield from _priced(each, payer, answered, price)
     yield from pools.lines(snapshot.deployments, days)
 
 

@@ -1,8 +1,10 @@
-"""The reader of live lines: rollups of a range of days, folded and rated span by span.
+"""The reader of live lines: rollups of a range of days, folded and rated segment by segment.
 
-A range is cut into spans in which no price, deployment or owner changes; of one span the subjects
-are in memory, never the rollups. With days asked for, each day is a span. The range should end
-with today at the latest: provisioned deployments are paid for on every day of it.
+A range is cut into segments in which no price, deployment or owner changes; of one segment the subjects
+are in memory, never the rollups. With days asked for, each day is a segment. Within a segment the days of
+provisioned deployments are kept apart, and those on which a public list says something else of a
+model that only it has a price of. The range should end with today at the latest: provisioned
+deployments are paid for on every day of it.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -10,7 +12,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
 
-from usage_ingest.chargeback.fold import Asked, Fold
+from usage_ingest.chargeback.fold import Apart, Asked, Fold
 from usage_ingest.chargeback.line import Line, Subject
 from usage_ingest.chargeback.rate import rate
 from usage_ingest.chargeback.reference import Reference, Snapshot
@@ -44,12 +46,11 @@ async def rated(  # noqa: PLR0913, PLR0917 - what is read, by what, for which da
         observe: Sees each rollup as it is read: the columns of rating, of
             streaming.STREAMING_COLUMNS, `usage_estimated` and the counters of requests.
     """
-    for start, end in _spans(reference, first, last, asked):
+    for start, end in _segments(reference, first, last, asked):
         snapshot = reference.on(start)
         kept = asked.with_owners(snapshot.owners)
-        fold = Fold(kept, partial(_is_provisioned, snapshot))
-        observed = _OBSERVED if observe else ()
-        columns = tuple(dict.fromkeys((*kept.columns(), *observed)))
+        fold = Fold(kept, partial(_apart, snapshot, end, asked))
+        columns = tuple(dict.fromkeys((*kept.columns(), *(_OBSERVED if observe else ()))))
         async for rollup in reader.rollups(columns, start.isoformat(), end.isoformat(), {}):
             if observe:
                 observe(rollup)
@@ -58,11 +59,7 @@ async def rated(  # noqa: PLR0913, PLR0917 - what is read, by what, for which da
             yield line
 
 
-def _is_provisioned(snapshot: Snapshot, subject: Subject) -> bool:
-    return served(subject, snapshot).provisioned is not None
-
-
-def _spans(
+def _segments(
     reference: Reference, first: date, last: date, asked: Asked
 ) -> Iterator[tuple[date, date]]:
     for start, end in reference.segments(first, last):
@@ -70,6 +67,14 @@ def _spans(
             yield from ((day, day) for day in _days(start, end))
         else:
             yield start, end
+
+
+def _apart(snapshot: Snapshot, last: date, asked: Asked, subject: Subject) -> Apart:
+    answered = served(subject, snapshot)
+    if asked.days or answered.provisioned:
+        return Apart([day.isoformat() for day in _days(snapshot.day, last)], shown=True)
+    changes = snapshot.changes(answered.use(subject), last)
+    return Apart([day.isoformat() for day in (snapshot.day, *changes)] if changes else ())
 
 
 def _days(first: date, last: date) -> list[date]:

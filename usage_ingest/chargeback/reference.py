@@ -54,8 +54,8 @@ class Estimate(Protocol):
         """Return the list's price of a day, or None where it has none."""
         ...
 
-    def changes(self) -> Collection[date]:
-        """Return the days from which the list may say something else."""
+    def changes(self, use: Use) -> Collection[date]:
+        """Return the days from which the list may say something else of a use."""
         ...
 
 
@@ -71,7 +71,7 @@ class Reference:
 
     def segments(self, first: date, last: date) -> list[tuple[date, date]]:
         """Cut a range of days, both included, into the longest in which nothing changes."""
-        starts = {first, *(self.estimate.changes() if self.estimate else ())}
+        starts = {first}
         dated: tuple[Dated, ...] = (*self.prices, *self.deployments, *self.owners)
         for each in dated:
             starts.add(date.fromisoformat(each.from_day))
@@ -95,7 +95,11 @@ class Reference:
 
 @dataclass(slots=True, kw_only=True)
 class Snapshot:
-    """What holds on a day; the last that matches is the most specific. Look-ups are kept."""
+    """What holds on a day; the last that matches is the most specific. Look-ups are kept.
+
+    A public list is none of the documents: of a later day that all of them hold on as well, it may
+    say something else.
+    """
 
     day: date
     prices: Sequence[Price] = ()
@@ -104,16 +108,29 @@ class Snapshot:
     estimate: Estimate | None = None
     _of_model: dict[str | None, list[Price]] | None = None
     _prices: dict[Use, Price | None] = field(default_factory=dict)
+    _estimates: dict[tuple[Use, date], Price | None] = field(default_factory=dict)
     _deployments: dict[tuple[Any, ...], Deployment | None] = field(default_factory=dict)
     _payers: dict[tuple[Any, ...], Payer] = field(default_factory=dict)
 
-    def price(self, use: Use) -> Price | None:
-        """Return the price of a use: of the price book, else what a public list says."""
+    def price(self, use: Use, day: date | None = None) -> Price | None:
+        """Return the price of a use: of the price book, else what a public list says that day."""
         if use not in self._prices:
             own = [each for each in self._listed(use.model) if each.key.matches(use)]
-            listed = self.estimate(use, self.day) if self.estimate and not own else None
-            self._prices[use] = own[-1] if own else listed
-        return self._prices[use]
+            self._prices[use] = own[-1] if own else None
+        return self._prices[use] or self._estimate(use, day or self.day)
+
+    def changes(self, use: Use, last: date) -> list[date]:
+        """Return the later days, up to the last, from which a list may say something else."""
+        if self.estimate is None or self.price(use, self.day) in (None, self._prices[use]):
+            return []
+        return sorted(day for day in self.estimate.changes(use) if self.day < day <= last)
+
+    def _estimate(self, use: Use, day: date) -> Price | None:
+        if self.estimate is None:
+            return None
+        if (use, day) not in self._estimates:
+            self._estimates[use, day] = self.estimate(use, day)
+        return self._estimates[use, day]
 
     def deployment(
         self, deployment: str | None, gateway: str, backend: str | None
