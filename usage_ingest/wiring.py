@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from usage_ingest.chargeback.ports import ReferenceStore, RollupChanges, StatementStore
+from usage_ingest.chargeback.ports import (
+    ChargebackStores,
+    ReferenceStore,
+    RollupChanges,
+    StatementStore,
+)
 from usage_ingest.connections import connected, hub_connection, log_analytics, reread
 from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
@@ -65,6 +70,16 @@ class App:
     changes: RollupChanges
     credentials: "Credentials"
     close: Callable[[], Awaitable[None]]
+
+    @property
+    def chargeback(self) -> ChargebackStores:
+        """What reports of money are read from."""
+        return ChargebackStores(
+            reports=self.reports,
+            reference=self.reference,
+            statements=self.statements,
+            changes=self.changes,
+        )
 
 
 def build(

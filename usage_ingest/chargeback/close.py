@@ -40,6 +40,11 @@ class Outcome:
     sums: Sums
     completeness: dict[str, Any] | None
 
+    def may_be_closed(self, accept: str | None) -> bool:
+        """Whether nothing stands against closing, or what does is accepted."""
+        told = self.completeness
+        return not self.bars and told is not None and (told["complete"] or accept is not None)
+
 
 class _IncompleteError(Exception):
     """Something stands against closing that did not when the period was read first."""
