@@ -114,7 +114,9 @@ async def opened(path: Path) -> AsyncIterator[Till]:
         environment = make_environment(NO_HUB, cosmos.endpoint, cosmos.key)
         app = build(load_settings(environment), clock, FakeHub(), 5.0)
         till = Till(cosmos, clock, environment, app, [app])
-        yield till
-        cosmos.faults.clear()
-        for each in till.apps:
-            await each.close()
+        try:
+            yield till
+        finally:
+            cosmos.faults.clear()
+            for each in till.apps:
+                await each.close()
