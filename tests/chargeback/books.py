@@ -20,7 +20,7 @@ from usage_ingest.chargeback.period import first_day, last_day
 from usage_ingest.chargeback.ports import ChargebackStores, Import, Statement
 from usage_ingest.chargeback.rated import Asked, rated
 from usage_ingest.chargeback.reference import Reference
-from usage_ingest.chargeback.statement import Tally
+from usage_ingest.chargeback.statement import Days, Tally
 from usage_ingest.errors import ConflictError
 from usage_ingest.events.progress import Progress
 from usage_ingest.metrics.watermark import Source, Watermark
@@ -126,14 +126,17 @@ class _Statements:
         await asyncio.sleep(0)  # others go on meanwhile, as beside a store
         return [head for head, _ in self.closed]
 
-    async def lines(self, statement: Statement) -> AsyncIterator[Line]:
+    async def lines(self, statement: Statement, days: Days | None = None) -> AsyncIterator[Line]:
         self.read.append(statement.period)
         (found,) = (lines for head, lines in self.closed if head.id == statement.id)
         for line in found:
-            yield line
+            if days is None or days.hold(line):
+                yield line
 
-    async def corrections(self, statement: Statement) -> AsyncIterator[Line]:
-        async for line in self.lines(statement):
+    async def corrections(
+        self, statement: Statement, days: Days | None = None
+    ) -> AsyncIterator[Line]:
+        async for line in self.lines(statement, days):
             if line.charge is Charge.CORRECTION:
                 yield line
 

@@ -87,6 +87,23 @@ async def test_a_correction_is_posted_once_by_the_next_period_that_is_closed(boo
     assert sums(books.posted()) == sums(await books.now())
 
 
+async def test_only_days_that_changed_are_rated_again(books: Books) -> None:
+    for period in ("2026-10", "2026-11", "2026-12"):
+        await books.close(period)
+    for day in ("2026-10-05", "2026-10-31", "2026-11-01", "2026-12-24"):
+        books.use(day, input_tokens=MILLION, app_id="late")
+    books.price("2026-12-30", "3")
+    books.rows.spans.clear()
+
+    assert len(await books.pending()) == 4
+
+    days = [first for first, _ in books.rows.spans]
+    assert days == [
+        *("2026-10-05", "2026-10-31", "2026-11-01", "2026-12-24"),
+        *("2026-12-30", "2026-12-31"),  # which the price is of
+    ]
+
+
 async def test_a_price_that_is_corrected_changes_every_closed_period_it_is_of(
     books: Books,
 ) -> None:
@@ -277,9 +294,9 @@ async def test_no_more_than_a_day_of_a_closed_period_is_held(books: Books) -> No
     taken = 0
     whole = books.statements.lines
 
-    async def counted(statement: Any) -> AsyncIterator[Line]:
+    async def counted(statement: Any, days: Any = None) -> AsyncIterator[Line]:
         nonlocal taken
-        async for line in whole(statement):
+        async for line in whole(statement, days):
             taken += 1
             yield line
 

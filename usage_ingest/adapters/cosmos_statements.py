@@ -1,6 +1,6 @@
 """Closed periods over the `state` container: chunks first, the head last."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,7 +27,7 @@ from usage_ingest.chargeback.chunk_document import (
 )
 from usage_ingest.chargeback.line import Line
 from usage_ingest.chargeback.ports import Statement
-from usage_ingest.chargeback.statement import Chunk, Tally, cut
+from usage_ingest.chargeback.statement import Chunk, Days, Tally, cut
 from usage_ingest.chargeback.statement_document import (
     STATEMENT_TYPE,
     attempt_document,
@@ -62,18 +62,28 @@ class CosmosStatementStore:
         found = [statement_of(each) for each in await self._of_type(_HEADS)]
         return sorted(found, key=lambda each: each.number)
 
-    async def lines(self, statement: Statement) -> AsyncIterator[Line]:
-        """Yield all lines; see chargeback.ports.StatementStore."""
-        for number in range(len(statement.chunks)):
-            for line in await self._chunk(statement, number):
-                yield line
+    async def lines(self, statement: Statement, days: Days | None = None) -> AsyncIterator[Line]:
+        """Yield lines; see chargeback.ports.StatementStore."""
+        every = range(len(statement.chunks))
+        async for line in self._lines(statement, every, days):
+            yield line
 
-    async def corrections(self, statement: Statement) -> AsyncIterator[Line]:
-        """Yield the corrections; see chargeback.ports.StatementStore."""
-        for number, chunk in enumerate(statement.chunks):
-            if chunk.corrections:
+    async def corrections(
+        self, statement: Statement, days: Days | None = None
+    ) -> AsyncIterator[Line]:
+        """Yield corrections; see chargeback.ports.StatementStore."""
+        chosen = [at for at, chunk in enumerate(statement.chunks) if chunk.corrections]
+        async for line in self._lines(statement, chosen, days):
+            yield line
+
+    async def _lines(
+        self, statement: Statement, numbers: Iterable[int], days: Days | None
+    ) -> AsyncIterator[Line]:
+        for number in numbers:
+            if days is None or statement.chunks[number].touches(days):
                 for line in await self._chunk(statement, number):
-                    yield line
+                    if days is None or days.hold(line):
+                        yield line
 
     async def write(self, statement: Statement, lines: AsyncIterator[Line]) -> Statement:
         """Write chunks, then the head; see chargeback.ports.StatementStore."""
@@ -131,14 +141,14 @@ class CosmosStatementStore:
             raise _given_up(statement.period)
         raise TransientError(f"Cosmos DB answers the head of {statement.period} with {status}")
 
-    async def _chunk(self, statement: Statement, number: int) -> list[Line]:
+    async def _chunk(self, statement: Statement, number: int) -> Iterable[Line]:
         document = await self._read(chunk_id(statement.id, number), CHUNK_TYPE)
         if document is None:
             raise ConfigError(
                 f"the statement of {statement.period} lacks its chunk {number}: the container "
                 f"{STATE} was changed by hand; restore it"
             )
-        return list(lines_of(document))
+        return lines_of(document)
 
     async def _remove_orphans(self, now: datetime) -> None:
         for attempt in await self._of_type(_ATTEMPTS):

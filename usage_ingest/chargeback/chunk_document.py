@@ -34,6 +34,9 @@ _RATE: Final = (
 _OFFER: Final = ("model", "version", "sku", "region", "publisher", "resource_id")
 _MONEY: Final = ("cost", "list_cost", "amount")
 _PLAIN: Final = ("kind", "charge", "currency", "parts_overlap", "corrects", "corrected")
+_COLUMNS: Final = ("subject", "payer", "offer", "rate", "quantity", *_MONEY, *_PLAIN)
+_KINDS: Final = {kind.value: kind for kind in Kind}
+_CHARGES: Final = {charge.value: charge for charge in Charge}
 T = TypeVar("T")
 
 
@@ -135,21 +138,32 @@ def _columns(
 
 
 def _unpack(content: Mapping[str, Any]) -> Iterable[Line]:
+    """Yield lines. This runs for each line of a closed month: it is written to be fast."""
     subjects = [Subject(**each) for each in _rows(content["subjects"], tags=_tags)]
     payers = [Payer(**each) for each in _rows(content["payers"], markup_percent=Decimal)]
     offers = list(_rows(content["offers"]))
     prices = {"unit_price": Decimal, "list_unit_price": Decimal}
     rates = [Rate(**each) for each in _rows(content["rates"], **prices)]
-    money = dict.fromkeys(_MONEY, _decimal)
-    for row in _rows(content["lines"], **money, kind=Kind, charge=Charge, corrected=_charge):
-        rate, quantity = row.pop("rate"), row.pop("quantity")
+    columns = content["lines"]
+    for subject, payer, offer, rate, quantity, cost, list_cost, amount, kind, *rest in zip(
+        *(columns[name] for name in _COLUMNS), strict=True
+    ):
+        charge, currency, parts_overlap, corrects, corrected = rest
         yield Line(
-            subject=subjects[row.pop("subject")],
-            payer=payers[row.pop("payer")],
+            subject=subjects[subject],
+            payer=payers[payer],
             rate=None if rate is None else rates[rate],
-            quantity=Decimal(quantity) if isinstance(quantity, str) else quantity,
-            **offers[row.pop("offer")],
-            **row,
+            quantity=Decimal(quantity) if type(quantity) is str else quantity,
+            cost=None if cost is None else Decimal(cost),
+            list_cost=None if list_cost is None else Decimal(list_cost),
+            amount=None if amount is None else Decimal(amount),
+            kind=_KINDS[kind],
+            charge=_CHARGES[charge],
+            currency=currency,
+            parts_overlap=parts_overlap,
+            corrects=corrects,
+            corrected=None if corrected is None else _CHARGES[corrected],
+            **offers[offer],
         )
 
 
@@ -163,11 +177,3 @@ def _rows(columns: Mapping[str, Sequence[Any]], **read: Any) -> Iterable[dict[st
 
 def _tags(stored: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in stored)
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
-
-
-def _charge(text: str | None) -> Charge | None:
-    return None if text is None else Charge(text)

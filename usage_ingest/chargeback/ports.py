@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from usage_ingest.chargeback.line import Line
 from usage_ingest.chargeback.reference import Reference
-from usage_ingest.chargeback.statement import Chunk
+from usage_ingest.chargeback.statement import Chunk, Days
 from usage_ingest.ports import ReportStores
 
 
@@ -78,12 +78,15 @@ class StatementStore(Protocol):
         """Return the heads of all closed periods, by period."""
         ...
 
-    def lines(self, statement: Statement) -> AsyncIterator[Line]:
-        """Yield the frozen lines of a period: its own, by day, then the corrections it posted."""
+    def lines(self, statement: Statement, days: Days | None = None) -> AsyncIterator[Line]:
+        """Yield the frozen lines of a period: its own, by day, then the corrections it posted.
+
+        With `days`, only those of usage on these days.
+        """
         ...
 
-    def corrections(self, statement: Statement) -> AsyncIterator[Line]:
-        """Yield only the corrections that a period posted."""
+    def corrections(self, statement: Statement, days: Days | None = None) -> AsyncIterator[Line]:
+        """Yield only the corrections that a period posted, by the period they are of and day."""
         ...
 
     async def write(self, statement: Statement, lines: AsyncIterator[Line]) -> Statement:

@@ -11,6 +11,17 @@ MAX_LINES: Final = 20_000
 """As many lines are held at a time; a chunk that is too large for a document is cut further."""
 
 
+class Days(NamedTuple):
+    """Days from the first to the last, both included, as texts."""
+
+    first: str
+    last: str
+
+    def hold(self, line: Line) -> bool:
+        """Whether a line is of usage on one of the days."""
+        return line.subject.day is not None and self.first <= line.subject.day <= self.last
+
+
 class Chunk(NamedTuple):
     """Which lines a chunk holds; days are those of the first and the last use in it."""
 
@@ -18,6 +29,10 @@ class Chunk(NamedTuple):
     first_day: str | None
     last_day: str | None
     corrections: bool
+
+    def touches(self, days: Days) -> bool:
+        """Whether it may hold lines of some days."""
+        return (self.first_day or "") <= days.last and days.first <= (self.last_day or "")
 
 
 @dataclass(slots=True)
