@@ -79,7 +79,7 @@ class Line:
     document where it tells them, else of the call. `cost` is quantity times unit price,
     `list_cost` the same by the list, `amount` what the payer is charged: cost with markup.
     Of an unpriced line `rate`, `currency` and all three are None. `corrects` is the closed
-    period (YYYY-MM) that a correction is of.
+    period (YYYY-MM) that a correction is of, `corrected` how its amount is charged there.
     """
 
     subject: Subject
@@ -100,6 +100,7 @@ class Line:
     amount: Decimal | None = None
     parts_overlap: bool = False
     corrects: str | None = None
+    corrected: Charge | None = None
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal:

@@ -8,6 +8,7 @@ from usage_ingest.cli.doctor import doctor
 from usage_ingest.cli.events import events
 from usage_ingest.cli.export import export
 from usage_ingest.cli.identity import identity
+from usage_ingest.cli.period import period
 from usage_ingest.cli.reference import reference
 from usage_ingest.cli.rollups import rollups
 from usage_ingest.cli.session import INTERRUPTED
@@ -41,5 +42,6 @@ main.add_command(dead_letters)
 main.add_command(backfill)
 main.add_command(identity)
 main.add_command(reference)
+main.add_command(period)
 main.add_command(status)
 main.add_command(watermark)

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from usage_ingest.cli.session import LONG_PATIENCE_SECONDS, Session, connected, dry_run_option, tell
+from usage_ingest.cli.table import printable
 from usage_ingest.cli.times import Month, UtcDay
 from usage_ingest.totals.days import days_of_month
 from usage_ingest.totals.fold import Difference
@@ -192,12 +193,7 @@ def _lines(difference: Difference) -> list[str]:
         f"    {name:34} rollup {_number(stored):>16}   ledger {_number(wanted):>16}"
         for name, (stored, wanted) in difference.counters.items()
     ]
-    return ["  ".join(_printable(word) for word in head if word), *rows]
-
-
-def _printable(text: str) -> str:
-    """Return what a terminal only shows: keys hold what gateways sent."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return ["  ".join(printable(word) for word in head if word), *rows]
 
 
 def _number(value: object) -> str:
