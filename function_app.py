@@ -5,7 +5,6 @@ the host imports it to index the functions. One bad annotation takes the whole a
 the trigger's argument is typing.List, not list.
 """
 
-import dataclasses
 import json
 import logging
 import typing
@@ -112,18 +111,39 @@ async def usage_summary(req: func.HttpRequest) -> func.HttpResponse:
     return _json(summary, headers=headers)
 
 
+@app.function_name("chargeback_report")
+@app.route(route="v1/chargeback/report", methods=["GET"])
+async def chargeback_report(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer what usage costs, who pays for it, and how far that can be trusted."""
+    from usage_ingest import wiring
+    from usage_ingest.chargeback.answer import answer
+    from usage_ingest.chargeback.report_query import parse_report_query
+    from usage_ingest.errors import UsageIngestError
+
+    try:
+        running = wiring.running()
+        now = running.clock.now()
+        query = parse_report_query(req.params, now.date(), running.settings.rollup_tags)
+        found = await answer(query, running.chargeback, now)
+    except UsageIngestError as error:
+        return _problem(error)
+    headers = dict(found.headers)
+    return func.HttpResponse(found.body, mimetype=found.mimetype, headers=headers)
+
+
 @app.function_name("health")
 @app.route(route="v1/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Answer ok or not ok, and no more: anybody may ask."""
     from usage_ingest import wiring
     from usage_ingest.errors import UsageIngestError
+    from usage_ingest.problem import RETRY
 
     del req
     try:
         await wiring.running().reports.reader.check()
     except UsageIngestError:
-        return _json({"status": "not ok"}, status=503, headers=_RETRY)
+        return _json({"status": "not ok"}, status=503, headers=dict(RETRY))
     return _json({"status": "ok"})
 
 
@@ -147,9 +167,6 @@ async def status(req: func.HttpRequest) -> func.HttpResponse:
     except UsageIngestError as error:
         return _problem(error)
     return _json(found)
-
-
-_RETRY = {"Retry-After": "30"}
 
 
 def _partition_id(event: func.EventHubEvent) -> str | None:
@@ -180,36 +197,9 @@ def _json(
 
 
 def _problem(error: Exception) -> func.HttpResponse:
-    """Answer an error as problem+json (RFC 9457)."""
-    from usage_ingest.errors import (
-        InvalidQueryError,
-        RefusedEventsError,
-        ThrottledError,
-        TooLargeError,
-        TransientError,
-    )
+    """Answer an error as problem+json."""
+    from usage_ingest.problem import MIMETYPE, problem_of
 
-    problem: dict[str, typing.Any] = {"type": "about:blank", "detail": str(error)}
-    headers = None
-    if isinstance(error, InvalidQueryError):
-        problem |= {"title": "Bad request", "status": 400, "parameter": error.parameter}
-        problem["detail"] = error.text
-    elif isinstance(error, RefusedEventsError):
-        refused = [dataclasses.asdict(each) for each in error.refusals]
-        problem |= {"title": "Events cannot be read", "status": 400, "errors": refused}
-    elif isinstance(error, TooLargeError):
-        problem |= {"title": "Too large", "status": 413}
-    elif isinstance(error, ThrottledError):
-        problem |= {"title": "Too many events", "status": 429}
-        headers = _RETRY
-    elif isinstance(error, TransientError):
-        problem |= {"title": "Temporarily unavailable", "status": 503}
-        headers = _RETRY
-    else:
-        problem |= {"title": "The deployment is misconfigured", "status": 500}
-    return _json(
-        problem,
-        status=problem["status"],
-        headers=headers,
-        mimetype="application/problem+json",
-    )
+    found = problem_of(error)
+    headers = dict(found.headers) if found.headers else None
+    return _json(found.content, status=found.status, headers=headers, mimetype=MIMETYPE)

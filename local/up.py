@@ -76,6 +76,8 @@ def _print_addresses(data: Path, ports: Ports, file: str) -> None:
 usage-ingest is running on this machine
 
   summary      {site}/usage/summary?group_by=subscription,model
+  cost         {site}/chargeback/report?group_by=owner,model
+  cost, page   {site}/chargeback/report?format=html
   status       {site}/status
   health       {site}/health
   events       {site}/events   (POST)

@@ -15,6 +15,10 @@ import pytest
 
 from usage_ingest import telemetry
 from usage_ingest.adapters.log_analytics import MAX_ROWS
+from usage_ingest.chargeback.line import GROUPS, Charge
+from usage_ingest.chargeback.report_fold import MAX_GROUPS
+from usage_ingest.chargeback.report_query import FORMATS, PARAMETERS
+from usage_ingest.chargeback.sums import Doubt
 from usage_ingest.cli.main import main
 from usage_ingest.completeness import CHECK_PATIENCE
 from usage_ingest.containers import CONTAINERS
@@ -169,6 +173,14 @@ def test_the_readme_knows_what_summaries_are_asked_for_and_why_they_are_incomple
     assert set(codes) <= words
     assert set(STORED_FIELDS) <= words
     assert {"start_date", "end_date", "group_by"} <= words
+
+
+def test_the_readme_knows_what_reports_of_money_are_asked_for_and_what_they_tell() -> None:
+    words = words_in_code(text_of("README.md"))
+
+    assert {*GROUPS, *PARAMETERS, *FORMATS} <= words
+    assert {*Doubt, *Charge} <= words
+    assert f"at most {MAX_GROUPS:,} groups" in text_of("README.md")
 
 
 def test_the_readme_lists_the_containers_with_what_they_index() -> None:
