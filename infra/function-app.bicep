@@ -82,16 +82,11 @@ param settings object
 @description('Subnet that the app\'s outgoing calls leave from; empty for none.')
 param subnetId string
 
-@description('Client id of the app registration that report routes ask a sign-in of; empty for none.')
-param entraClientId string
-
-@description('What a call without a sign-in gets.')
-param signInAction string
-
 // Every setting with a default in usage_ingest/settings.py; `settings` changes them.
 var defaults = {
   LEDGER_TTL_DAYS: '400'
-  DEAD_LETTER_TTL_DAYS: '90'
+  // A dead letter outlives its event in the hub, or a redelivery would count again.
+  DEAD_LETTER_TTL_DAYS: string(max(90, retentionDays + 1))
   DEAD_LETTER_BODY: 'skeleton'
   ROLLUP_SLOTS: '4'
   ROLLUP_TAGS: ''
@@ -231,58 +226,6 @@ resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
   name: 'scm'
   properties: {
     allow: false
-  }
-}
-
-// It holds for the whole app: routes that are to stay without a sign-in are listed, the others
-// ask for it beside their function key.
-resource signIn 'Microsoft.Web/sites/config@2024-11-01' = if (!empty(entraClientId)) {
-  // checkov:skip=CKV_AZURE_13: this resource is that sign-in, in the newer form that the rule does not know
-  // checkov:skip=CKV_AZURE_63: a rule for the resource web; calls are in the app's telemetry
-  // checkov:skip=CKV_AZURE_65: a rule for the resource web; errors are in the app's telemetry
-  // checkov:skip=CKV_AZURE_66: a rule for the resource web; failed calls are in the app's telemetry
-  // checkov:skip=CKV_AZURE_80: a rule for .NET; this app is Python
-  // checkov:skip=CKV_AZURE_70: httpSettings below ask for https; the rule breaks at a condition
-  // checkov:skip=CKV_AZURE_88: a rule for file shares; the app stores nothing in files
-  // checkov:skip=CKV_AZURE_222: gateways post events and people read reports from outside the network
-  parent: app
-  name: 'authsettingsV2'
-  properties: {
-    platform: {
-      enabled: true
-    }
-    globalValidation: {
-      requireAuthentication: true
-      unauthenticatedClientAction: signInAction
-      redirectToProvider: 'azureactivedirectory'
-      excludedPaths: [
-        '/api/v1/events'
-        '/api/v1/health'
-      ]
-    }
-    httpSettings: {
-      requireHttps: true
-    }
-    identityProviders: {
-      azureActiveDirectory: {
-        enabled: true
-        registration: {
-          clientId: entraClientId
-          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
-        }
-        validation: {
-          allowedAudiences: [
-            entraClientId
-            'api://${entraClientId}'
-          ]
-        }
-      }
-    }
-    login: {
-      tokenStore: {
-        enabled: false
-      }
-    }
   }
 }
 

@@ -372,14 +372,22 @@ module functionApp 'function-app.bicep' = {
     hmacKeysSecretUri: hmacKeysSecretUri
     settings: settings
     subnetId: privateNetwork ? network.outputs.appSubnetId : ''
-    entraClientId: entraClientId
-    signInAction: signInAction
   }
   // Its identity must be able to read the package and the locks before the app starts.
   dependsOn: [
     roles
     keyVault
   ]
+}
+
+module signIn 'sign-in.bicep' = if (!empty(entraClientId)) {
+  name: 'sign-in'
+  scope: group
+  params: {
+    appName: functionApp.outputs.name
+    clientId: entraClientId
+    signInAction: signInAction
+  }
 }
 
 module apimService 'apim-service.bicep' = if (hasApim && createApim) {

@@ -22,7 +22,8 @@ BY_AZD: Final = {
     "principalType": "${AZURE_PRINCIPAL_TYPE=User}",
 }
 SECRETS: Final = re.compile(
-    r"listKeys|listAccountSas|SharedAccessKey|AccountKey=|primaryKey|\.keys\[|password\s*:", re.I
+    r"listKeys|listAccountSas|SharedAccessKey|AccountKey=|primaryKey|\.keys\[|password\s*:",
+    re.IGNORECASE,
 )
 
 

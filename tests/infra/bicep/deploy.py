@@ -67,8 +67,7 @@ class Deployment:
         if isinstance(of, Variable):
             return self._scope.value(of.value)
         if isinstance(of, Resource | Module):
-            one = self._resource if isinstance(of, Resource) else self._module
-            found = [one(of, *turn) for turn in self._turns(of.body)]  # type: ignore[operator]
+            found = [self._one(of, *turn) for turn in self._turns(of.body)]
             return found if isinstance(of.body, Loop) else found[0]
         raise BicepError(f"{self.path.name}: {of.name} has no value")
 
@@ -82,6 +81,11 @@ class Deployment:
             if not isinstance(found, Object):
                 raise BicepError(f"{self.path.name}: a resource or module is an object")
             yield scope, found, wanted
+
+    def _one(self, of: Resource | Module, scope: Scope, body: Object, wanted: bool) -> Any:
+        if isinstance(of, Module):
+            return self._module(of, scope, body, wanted)
+        return self._resource(of, scope, body, wanted)
 
     def _resource(self, of: Resource, scope: Scope, body: Object, wanted: bool) -> Made:
         value = scope.value(body)

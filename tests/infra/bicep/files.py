@@ -1,7 +1,9 @@
 """A Bicep file becomes its statements."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from tests.infra.bicep.expressions import Reader, text_of
 from tests.infra.bicep.tokens import BicepError, tokens
@@ -74,14 +76,13 @@ def _decorators(reader: Reader) -> Decorators:
 
 
 def _statement(word: str, reader: Reader, decorators: Decorators) -> Statement | Output:
-    readers = {"param": _param, "var": _variable, "resource": _resource, "module": _module}
     if word == "output":
         name, kind = reader.word(), reader.word()
         reader.expect("=")
         return Output(name, kind, reader.expression())
-    if word not in readers:
+    if word not in _READERS:
         raise BicepError(f"line {reader.peek().line}: no statement begins with {word!r}")
-    return readers[word](reader, decorators)
+    return _READERS[word](reader, decorators)
 
 
 def _param(reader: Reader, decorators: Decorators) -> Param:
@@ -118,3 +119,11 @@ def _literal(reader: Reader) -> str:
     if not isinstance(found, Literal) or not isinstance(found.value, str):
         raise BicepError(f"line {token.line}: a plain text is missing")
     return found.value
+
+
+_READERS: Final[dict[str, Callable[[Reader, Decorators], Statement]]] = {
+    "param": _param,
+    "var": _variable,
+    "resource": _resource,
+    "module": _module,
+}

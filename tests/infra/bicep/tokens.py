@@ -1,4 +1,4 @@
-"""Bicep's words: a text becomes tokens; a text in quotes keeps its `${...}` as tokens of their own."""
+"""Bicep's words: a source becomes tokens; the `${...}` of a text in quotes are tokens inside it."""
 
 import re
 from collections.abc import Iterator
