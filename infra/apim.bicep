@@ -211,9 +211,9 @@ resource diagnostic 'Microsoft.ApiManagement/service/diagnostics@2024-05-01' = i
   properties: measured
 }
 
-resource api 'Microsoft.ApiManagement/service/apis@2024-05-01' existing = if (!empty(apiId)) {
+resource api 'Microsoft.ApiManagement/service/apis@2024-05-01' existing = {
   parent: service
-  name: empty(apiId) ? 'none' : apiId
+  name: empty(apiId) ? 'none' : apiId // asked for nothing where there is none
 }
 
 resource apiDiagnostic 'Microsoft.ApiManagement/service/apis/diagnostics@2024-05-01' = if (!empty(apiId)) {

@@ -122,11 +122,10 @@ var connections = {
   AzureWebJobsStorage__clientId: identityClientId
 }
 
+// The host sends the worker's lines on (telemetryMode in host.json), with the app's identity.
 var telemetry = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: appInsightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-  // host.json says OpenTelemetry; these make the Python worker export as well.
-  PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
 }
 
 // Without keys, what would be hashed is dropped.

@@ -26,7 +26,7 @@ param principalId string = ''
 ])
 param principalType string = 'User'
 
-@description('Version of Python; 3.11 is the one that every change is tested on.')
+@description('Version of Python; the default is the one that every change is tested on first.')
 @allowed([
   '3.11'
   '3.12'
@@ -221,7 +221,7 @@ var allTags = union(tags, {
 })
 var groupName = empty(resourceGroupName) ? 'rg-${environmentName}' : resourceGroupName
 var hasApim = !empty(apimName)
-var apimGroup = empty(apimResourceGroup) ? groupName : apimResourceGroup
+var apimGroup = createApim || empty(apimResourceGroup) ? groupName : apimResourceGroup
 var triggerConsumerGroup = 'functions'
 var rereadConsumerGroup = 'reread'
 

@@ -1,6 +1,5 @@
 """The app settings that infra/ writes against usage_ingest/settings.py."""
 
-import sys
 import tomllib
 from typing import Any, Final
 
@@ -8,7 +7,6 @@ import pytest
 
 from tests.infra.bicep.values import Runtime
 from tests.infra.deployments import FORMS, ROOT, deployed, form, of_type, the
-from tests.skips import in_ci
 from tests.test_function_app import EXPECTED
 from usage_ingest.errors import ConfigError
 from usage_ingest.settings import HOST_SETTINGS, Settings, load_settings
@@ -30,7 +28,6 @@ AZURE_ONLY: Final = {
     "AZURE_CLIENT_ID": "whose token DefaultAzureCredential takes",
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "where telemetry goes",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "with which identity",
-    "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "that the Python worker sends its own",
 }
 KEYS: Final = "PRIVACY_HMAC_KEYS"
 WITH_KEYS: Final = "with keys and a sign-in"
@@ -129,14 +126,21 @@ def test_a_ledger_that_is_kept_too_short_for_the_hub_is_refused() -> None:
         load_settings(known(found))
 
 
-def test_the_python_version_is_the_one_that_the_tests_run_on() -> None:
+def test_the_python_version_is_the_oldest_that_the_tests_run_on() -> None:
+    """The oldest is the one that types and style are checked for, and that `make test` is run on."""
     site = the(form("as it comes")[0], "Microsoft.Web/sites").body["properties"]
     version = site["functionAppConfig"]["runtime"]["version"]
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert version == project["tool"]["mypy"]["python_version"]
-    if in_ci():
-        assert version == f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert project["project"]["requires-python"] == f">={version},<3.14"
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_each_version_that_the_app_supports_can_be_chosen(version: str) -> None:
+    site = the(deployed(pythonVersion=version)[0], "Microsoft.Web/sites").body["properties"]
+
+    assert site["functionAppConfig"]["runtime"] == {"name": "python", "version": version}
 
 
 def test_the_app_runs_as_its_identity_alone() -> None:
