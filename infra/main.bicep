@@ -26,6 +26,9 @@ param principalId string = ''
 ])
 param principalType string = 'User'
 
+@description('Whether that principal gets the roles of an operator.')
+param operatorRoles bool = true
+
 @description('Version of Python; the default is the one that every change is tested on first.')
 @allowed([
   '3.11'
@@ -215,6 +218,12 @@ param apimEntraAudience string = ''
 @description('Where alerts are sent; empty: they are only shown in the portal.')
 param alertEmail string = ''
 
+@description('Alerts that are not to fire, by the names of docs/runbook.md.')
+param disabledAlerts array = []
+
+@description('Whether the gateway\'s tier has metrics of its event hub logger; the v2 tiers have none.')
+param apimHasEventHubMetrics bool = true
+
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var allTags = union(tags, {
   'azd-env-name': environmentName
@@ -306,7 +315,7 @@ module roles 'role-assignments.bicep' = {
   scope: group
   params: {
     appPrincipalId: identity.outputs.principalId
-    operatorPrincipalId: principalId
+    operatorPrincipalId: operatorRoles ? principalId : ''
     operatorPrincipalType: principalType
     storageAccountName: storage.outputs.name
     namespaceName: eventHubs.outputs.namespaceName
@@ -465,6 +474,8 @@ module watching 'watching.bicep' = {
     eventHubName: eventHubs.outputs.hubName
     apimId: hasApim ? apimIdentity.outputs.id : ''
     alertEmail: alertEmail
+    disabledAlerts: disabledAlerts
+    gatewayHasEventHubMetrics: apimHasEventHubMetrics
   }
 }
 

@@ -51,9 +51,14 @@ FORMS: Final[dict[str, dict[str, Any]]] = {
         "httpAlwaysReady": 2,
         "settings": {"LEDGER_TTL_DAYS": "800", "ROLLUP_TAGS": "team"},
     },
+    "deployed by somebody who gets no roles": {
+        "principalId": "00000000-0000-4000-8000-00000000000d",
+        "operatorRoles": False,
+    },
     "with an operator and alerts": {
         "principalId": "00000000-0000-4000-8000-00000000000d",
         "alertEmail": "usage@contoso.com",
+        "disabledAlerts": ["high-usage"],
     },
 }
 

@@ -127,7 +127,7 @@ def test_a_ledger_that_is_kept_too_short_for_the_hub_is_refused() -> None:
 
 
 def test_the_python_version_is_the_oldest_that_the_tests_run_on() -> None:
-    """The oldest is the one that types and style are checked for, and that `make test` is run on."""
+    """Types and style are checked for that one."""
     site = the(form("as it comes")[0], "Microsoft.Web/sites").body["properties"]
     version = site["functionAppConfig"]["runtime"]["version"]
 
