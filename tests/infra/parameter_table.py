@@ -41,9 +41,9 @@ def with_table(document: str) -> str:
 def table() -> str:
     parameters = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
     lines = ["| azd value | parameter | default | what it is |", "| --- | --- | --- | --- |"]
-    for each in read(INFRA / "main.bicep").statements.values():
-        if isinstance(each, Param):
-            lines.append(row(each, parameters[each.name]["value"]))
+    statements = read(INFRA / "main.bicep").statements.values()
+    params = (each for each in statements if isinstance(each, Param))
+    lines.extend(row(each, parameters[each.name]["value"]) for each in params)
     return "\n".join(lines) + "\n"
 
 

@@ -118,4 +118,4 @@ def test_the_documents_say_who_gets_which_role() -> None:
 
     for name in {role for _, role in APP | SECRETS | OPERATOR | SENDER}:
         assert f"| {name}" in deploy, name
-    assert "docs/deploy.md" in readme
+    assert "docs/deploy.md#who-needs-which-rights" in readme
