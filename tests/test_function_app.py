@@ -292,7 +292,7 @@ async def test_a_hub_that_takes_no_events_is_said(
     monkeypatch.setattr(wiring._Running, "app", running.start(patience_seconds=3))
     running.hubs.fail_sends(fault)
 
-    event = make_event(event_time=datetime.now(UTC).isoformat())
+    event = make_event(event_time=running.clock.now().isoformat())
     answer = await function_app.accept_usage_events(post(event))
 
     assert answer.status_code == status
