@@ -97,7 +97,7 @@ var logAlerts = [
   }
   {
     name: 'nothing-stored'
-    description: 'No event has been stored for long: does the gateway still send?'
+    description: 'No event has been stored for long: the gateway may have stopped sending.'
     severity: 3
     query: loadTextContent('kql/nothing-stored.kql')
     window: 'PT1H'
