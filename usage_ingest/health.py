@@ -44,7 +44,8 @@ async def _told(step: Awaitable[None]) -> None:
     try:
         await step
     except Exception as error:  # noqa: BLE001 - a timer must not fail because of its telemetry
-        telemetry.event("health_failed", text=f"{type(error).__name__}: {error}")
+        text = telemetry.text_of(error)
+        telemetry.event("health_failed", error=type(error).__name__, text=text)
 
 
 async def _tell_hub(stores: ReportStores, now: datetime, dead_letter_days: int) -> None:

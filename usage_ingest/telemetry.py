@@ -89,7 +89,7 @@ EVENTS: Final[Mapping[EventName, tuple[str, ...]]] = {
         *("since", "awaiting", "awaiting_requests", "uncovered", "uncovered_requests"),
         *("without_requests", "by_both"),
     ),
-    "health_failed": ("text",),
+    "health_failed": ("error", "text"),
 }
 """The fields that an event's line may have."""
 
@@ -141,7 +141,7 @@ def alarm(name: AlarmName, **fields: object) -> None:
 def failures_told(function: str) -> Iterator[None]:
     """Alarm what leaves a function as an exception; the host retries or reports it as ever.
 
-    Of an error that is not ours only the type is told: its text may be of any content.
+    Of an error that is not ours only the type is told.
     """
     try:
         yield
@@ -152,8 +152,12 @@ def failures_told(function: str) -> Iterator[None]:
 
 def failed(function: str, error: Exception) -> None:
     """Alarm that a function could not do its work."""
-    text = str(error) if isinstance(error, UsageIngestError) else None
-    alarm("function_failed", function=function, error=type(error).__name__, text=text)
+    alarm("function_failed", function=function, error=type(error).__name__, text=text_of(error))
+
+
+def text_of(error: Exception) -> str | None:
+    """Return the text of an error of ours; that of another may be of any content."""
+    return str(error) if isinstance(error, UsageIngestError) else None
 
 
 def _text(fields: dict[str, object]) -> str:
