@@ -2,15 +2,13 @@
 
 import json
 import logging
-import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
+from tests.infra.told import LINE
 from usage_ingest import telemetry
-
-_LINE: Final = re.compile(r"(alarm )?(\w+) (\{.*\})", re.DOTALL)
 
 
 class Declared(logging.Handler):
@@ -23,7 +21,7 @@ class Declared(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Look at one line."""
         line = record.getMessage()
-        matched = _LINE.fullmatch(line)
+        matched = LINE.fullmatch(line)
         known: Any = telemetry.ALARMS if matched and matched[1] else telemetry.EVENTS
         fields = known.get(matched[2]) if matched else None
         if matched is None or fields is None or {*json.loads(matched[3])} - {*fields}:

@@ -11,7 +11,7 @@ from tests.builders import make_batch, make_event
 from tests.conftest import Stack
 from tests.infra.told import fields_of, lines
 from usage_ingest.gains import MAX_GROUPS, NAME_LENGTH, TOLD, Gains
-from usage_ingest.rollup import KEY_FIELDS, OTHER, RollupKey
+from usage_ingest.rollup import COUNTERS, KEY_FIELDS, OTHER, RollupKey
 
 BOUND: Final = 32_768  # characters of a message in Application Insights
 
@@ -79,6 +79,11 @@ def test_what_is_not_known_is_a_dash_and_what_is_equal_is_left_out() -> None:
     assert gains.listed() == [
         {"subscription": "-", "model": "-", "source": "event_hub", "requests": 1}
     ]
+
+
+def test_what_is_told_is_what_rollups_count() -> None:
+    assert {*TOLD} <= {*COUNTERS}
+    assert len({*TOLD}) == len(TOLD)
 
 
 async def test_a_batch_tells_what_its_totals_gained(stack: Stack, caplog: Any) -> None:

@@ -1,6 +1,7 @@
 """The workbook: put together from its parts, and run over the lines of the real app."""
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -18,6 +19,7 @@ from tests.infra.watch import Watch, collected_through, watched
 from tests.kusto.parser import Diagnosis, diagnose
 from usage_ingest import telemetry
 from usage_ingest.health import tell_streaming
+from usage_ingest.rollup import LATENCY_COUNTERS
 
 PARTS: Final = {
     each.stem: each.read_text(encoding="utf-8") for each in workbook_parts.PARTS.glob("*.kql")
@@ -65,6 +67,10 @@ def test_a_chart_has_a_time_and_a_number(diagnoses: Mapping[str, Diagnosis], nam
 @pytest.mark.parametrize("name", PARTS)
 def test_a_query_names_only_what_is_declared(name: str) -> None:
     assert undeclared(PARTS[name]) == set()
+
+
+def test_the_latency_is_that_of_all_buckets() -> None:
+    assert set(re.findall(r"Each\.(\w+)", PARTS["latency"])) == {*LATENCY_COUNTERS}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ NESTED: Final = {
     "dead_letters": {"reason", "open"},
 }
 """The fields that entries of a listed field may have."""
-_LINE: Final = re.compile(r"(?:alarm )?(\w+) (\{.*\})", re.DOTALL)
+LINE: Final = re.compile(r"(alarm )?(\w+) (\{.*\})", re.DOTALL)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -26,9 +26,9 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def fields_of(line: str) -> tuple[str, dict[str, Any]]:
     """Return a line's name and fields."""
-    matched = _LINE.fullmatch(line)
+    matched = LINE.fullmatch(line)
     assert matched, line
-    return matched[1], json.loads(matched[2])
+    return matched[2], json.loads(matched[3])
 
 
 def events_of(kql: str) -> set[str]:
