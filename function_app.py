@@ -38,7 +38,7 @@ logging.getLogger("azure.identity").setLevel(logging.WARNING)
 )
 async def ingest_usage_events(events: typing.List[func.EventHubEvent]) -> None:
     """Store a batch of one partition; raises while the store cannot write: the host retries."""
-    from usage_ingest import wiring
+    from usage_ingest import telemetry, wiring
     from usage_ingest.events.ingest import Batch
     from usage_ingest.ports import ReceivedEvent
 
@@ -48,30 +48,43 @@ async def ingest_usage_events(events: typing.List[func.EventHubEvent]) -> None:
         ReceivedEvent(each.get_body(), each.sequence_number, _utc(each.enqueued_time))
         for each in events
     ]
-    await wiring.running().ingest.batch(Batch(_partition_id(events[0]), received))
+    with telemetry.failures_told("ingest_usage_events"):
+        await wiring.running().ingest.batch(Batch(_partition_id(events[0]), received))
 
 
 @app.function_name("close_gaps")
 @app.timer_trigger(arg_name="timer", schedule="%CLOSE_GAPS_SCHEDULE%", run_on_startup=False)
 async def close_gaps(timer: func.TimerRequest) -> None:
     """Find what the host passed over, read it again and store it."""
-    from usage_ingest import wiring
+    from usage_ingest import telemetry, wiring
     from usage_ingest.events.gaps import close_gaps as close
+    from usage_ingest.health import tell_health
 
     del timer  # whether it is late makes no difference
-    running = wiring.running()
-    await close(running.ingest, running.settings.event_hub_retention_days)
+    with telemetry.failures_told("close_gaps"):
+        running = wiring.running()
+        try:
+            await close(running.ingest, running.settings.event_hub_retention_days)
+        finally:
+            letter_days = running.settings.dead_letter_ttl_days
+            await tell_health(running.reports, running.clock, letter_days)
 
 
 @app.function_name("collect_streaming_metrics")
 @app.timer_trigger(arg_name="timer", schedule="%METRICS_SCHEDULE%", run_on_startup=False)
 async def collect_streaming_metrics(timer: func.TimerRequest) -> None:
     """Collect what APIM measured of streamed requests since the last run."""
-    from usage_ingest import wiring
+    from usage_ingest import telemetry, wiring
+    from usage_ingest.health import tell_streaming
 
     del timer  # the watermark says where to go on, however late it is
-    async with wiring.collecting(wiring.running()) as collect:
-        await collect.run()
+    with telemetry.failures_told("collect_streaming_metrics"):
+        running = wiring.running()
+        try:
+            async with wiring.collecting(running) as collect:
+                await collect.run()
+        finally:
+            await tell_streaming(running.reports, running.clock)
 
 
 @app.function_name("accept_usage_events")
@@ -84,7 +97,7 @@ async def accept_usage_events(req: func.HttpRequest) -> func.HttpResponse:
     try:
         accepted = await wiring.running().accept.events(req.get_body())
     except UsageIngestError as error:
-        return _problem(error)
+        return _problem(error, "accept_usage_events")
     return _json({"accepted": accepted}, status=202)
 
 
@@ -104,7 +117,7 @@ async def usage_summary(req: func.HttpRequest) -> func.HttpResponse:
         query = parse_query(req.params, now.date(), running.settings.rollup_tags)
         summary = await summarise(query, running.reports, now)
     except UsageIngestError as error:
-        return _problem(error)
+        return _problem(error, "usage_summary")
     headers = {"X-Usage-Complete": "true" if is_complete(summary) else "false"}
     if query.format == "csv":
         return func.HttpResponse(to_csv(summary), mimetype="text/csv", headers=headers)
@@ -126,7 +139,7 @@ async def chargeback_report(req: func.HttpRequest) -> func.HttpResponse:
         query = parse_report_query(req.params, now.date(), running.settings.rollup_tags)
         found = await answer(query, running.chargeback, now)
     except UsageIngestError as error:
-        return _problem(error)
+        return _problem(error, "chargeback_report")
     headers = dict(found.headers)
     return func.HttpResponse(found.body, mimetype=found.mimetype, headers=headers)
 
@@ -165,8 +178,11 @@ async def status(req: func.HttpRequest) -> func.HttpResponse:
             running.settings.dead_letter_ttl_days,
         )
     except UsageIngestError as error:
-        return _problem(error)
+        return _problem(error, "status")
     return _json(found)
+
+
+_OUR_FAULT = 500
 
 
 def _partition_id(event: func.EventHubEvent) -> str | None:
@@ -196,10 +212,13 @@ def _json(
     )
 
 
-def _problem(error: Exception) -> func.HttpResponse:
-    """Answer an error as problem+json."""
+def _problem(error: Exception, function: str) -> func.HttpResponse:
+    """Answer an error as problem+json; what is no caller's fault is alarmed."""
+    from usage_ingest import telemetry
     from usage_ingest.problem import MIMETYPE, problem_of
 
     found = problem_of(error)
+    if found.status >= _OUR_FAULT:
+        telemetry.failed(function, error)
     headers = dict(found.headers) if found.headers else None
     return _json(found.content, status=found.status, headers=headers, mimetype=MIMETYPE)

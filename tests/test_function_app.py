@@ -20,11 +20,12 @@ from local.event_hubs import SendFault
 from local.log_analytics import Fault as LogsFault
 from tests.builders import WORKSPACE, body, make_event, make_log_row
 from tests.conftest import Logs, Stack
+from tests.infra.told import fields_of, lines
 from usage_ingest import wiring
 from usage_ingest.chargeback.close import Close
 from usage_ingest.chargeback.imports.own import read_yaml
 from usage_ingest.chargeback.reference_document import content_id, to_document
-from usage_ingest.errors import ConfigError
+from usage_ingest.errors import ConfigError, TransientError
 
 EXPECTED: dict[str, dict[str, Any]] = {
     "ingest_usage_events": {
@@ -208,6 +209,65 @@ async def test_the_timer_watches_every_partition(running: Stack) -> None:
 
     progress = await running.documents("state", type="progress")
     assert sorted(each["partition_id"] for each in progress) == ["0", "1"]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The names of the lines since the last call."""
+    return [fields_of(each)[0] for each in lines(caplog)]
+
+
+async def test_the_timer_tells_how_everything_is(
+    running: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="usage_ingest")
+
+    await function_app.close_gaps(typing.cast("func.TimerRequest", None))
+
+    assert told(caplog) == ["gaps_watched", "partition_health", "partition_health", "health"]
+    del running
+
+
+async def test_a_timer_that_fails_tells_it_and_how_everything_is(
+    running: Stack, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = running.start(patience_seconds=0.2)
+    monkeypatch.setattr(wiring._Running, "app", app)
+    running.cosmos.faults.add(Fault(operation="create", count=None, status=503))
+    caplog.set_level("INFO", logger="usage_ingest")
+
+    with pytest.raises(TransientError):
+        await function_app.close_gaps(typing.cast("func.TimerRequest", None))
+
+    names = told(caplog)
+    assert names[-2:] == ["health", "function_failed"]
+    assert "gap_step_failed" in names
+
+
+@pytest.mark.parametrize("status", [403, 503])
+async def test_a_route_that_cannot_answer_is_alarmed(
+    running: Stack,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    monkeypatch.setattr(wiring._Running, "app", running.start(patience_seconds=0.2))
+    running.cosmos.faults.add(Fault(operation="query", count=None, status=status))
+
+    answer = await function_app.usage_summary(request("usage/summary"))
+
+    ((name, fields),) = [fields_of(each) for each in lines(caplog)]
+    assert answer.status_code == (500 if status == 403 else 503)
+    assert (name, fields["function"]) == ("function_failed", "usage_summary")
+    assert fields["text"] == content(answer)["detail"]
+
+
+async def test_a_question_that_is_wrong_is_no_alarm(
+    running: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await function_app.usage_summary(request("usage/summary", group_by="colour"))
+
+    assert (answer.status_code, lines(caplog)) == (400, [])
+    del running
 
 
 def request(path: str, **params: str) -> func.HttpRequest:
