@@ -93,11 +93,11 @@ async def test_only_days_that_changed_are_rated_again(books: Books) -> None:
     for day in ("2026-10-05", "2026-10-31", "2026-11-01", "2026-12-24"):
         books.use(day, input_tokens=MILLION, app_id="late")
     books.price("2026-12-30", "3")
-    books.rows.spans.clear()
+    books.rows.segments.clear()
 
     assert len(await books.pending()) == 4
 
-    days = [first for first, _ in books.rows.spans]
+    days = [first for first, _ in books.rows.segments]
     assert days == [
         *("2026-10-05", "2026-10-31", "2026-11-01", "2026-12-24"),
         *("2026-12-30", "2026-12-31"),  # which the price is of

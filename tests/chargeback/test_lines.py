@@ -82,24 +82,24 @@ async def test_corrections_that_are_not_posted_are_not_here(books: Books) -> Non
 
 
 async def test_open_periods_that_follow_each_other_are_read_at_once(books: Books) -> None:
-    books.rows.spans.clear()
+    books.rows.segments.clear()
     asked, seen = Asked(), list[Mapping[str, Any]]()
 
     days = date(2026, 10, 1), date(2026, 12, 31)
     found = [line async for line in lines(books.stores, *days, asked, seen.append)]
 
-    assert books.rows.spans == [("2026-10-01", "2026-12-31")]
+    assert books.rows.segments == [("2026-10-01", "2026-12-31")]
     assert [line.quantity for line in found] == [3 * MILLION]
     assert [row["day"] for row in seen] == ["2026-10-05", "2026-11-20", "2026-12-03"]
 
 
 async def test_a_range_that_is_closed_reads_no_rollups(books: Books) -> None:
     await books.close("2026-11")
-    books.rows.spans.clear()
+    books.rows.segments.clear()
 
     await lines_of(books, "2026-11-01", "2026-11-30")
 
-    assert books.rows.spans == []
+    assert books.rows.segments == []
 
 
 def test_a_range_is_cut_by_its_periods() -> None:
