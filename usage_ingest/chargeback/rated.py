@@ -1,13 +1,13 @@
 """The reader of live lines: rollups of a range of days, folded and rated segment by segment.
 
-A range is cut into segments in which no price, deployment or owner changes; of one segment the subjects
-are in memory, never the rollups. With days asked for, each day is a segment. Within a segment the days of
-provisioned deployments are kept apart, and those on which a public list says something else of a
-model that only it has a price of. The range should end with today at the latest: provisioned
-deployments are paid for on every day of it.
+A range is cut into segments in which no price, deployment or owner changes; of one segment the
+subjects are in memory, never the rollups. With days asked for, each day is a segment. Within a
+segment the days of provisioned deployments are kept apart, and those on which a public list says
+something else of a model that only it has a price of. The range should end with today at the
+latest: provisioned deployments are paid for on every day of it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
@@ -47,15 +47,15 @@ async def rated(  # noqa: PLR0913, PLR0917 - what is read, by what, for which da
             streaming.STREAMING_COLUMNS, `usage_estimated` and the counters of requests.
     """
     for start, end in _segments(reference, first, last, asked):
-        snapshot = reference.on(start)
+        snapshot, days = reference.on(start), _days(start, end)
         kept = asked.with_owners(snapshot.owners)
-        fold = Fold(kept, partial(_apart, snapshot, end, asked))
+        fold = Fold(kept, partial(_apart, snapshot, end, _each(days), asked))
         columns = tuple(dict.fromkeys((*kept.columns(), *(_OBSERVED if observe else ()))))
         async for rollup in reader.rollups(columns, start.isoformat(), end.isoformat(), {}):
             if observe:
                 observe(rollup)
             fold.add(rollup)
-        for line in rate(fold.counted(), snapshot, _days(start, end)):
+        for line in rate(fold.counted(), snapshot, days):
             yield line
 
 
@@ -69,12 +69,16 @@ def _segments(
             yield start, end
 
 
-def _apart(snapshot: Snapshot, last: date, asked: Asked, subject: Subject) -> Apart:
+def _apart(snapshot: Snapshot, last: date, by_day: Apart, asked: Asked, subject: Subject) -> Apart:
     answered = served(subject, snapshot)
     if asked.days or answered.provisioned:
-        return Apart([day.isoformat() for day in _days(snapshot.day, last)], shown=True)
+        return by_day
     changes = snapshot.changes(answered.use(subject), last)
     return Apart([day.isoformat() for day in (snapshot.day, *changes)] if changes else ())
+
+
+def _each(days: Sequence[date]) -> Apart:
+    return Apart([day.isoformat() for day in days], shown=True)
 
 
 def _days(first: date, last: date) -> list[date]:
