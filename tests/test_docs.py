@@ -15,9 +15,15 @@ import pytest
 
 from usage_ingest import telemetry
 from usage_ingest.adapters.log_analytics import MAX_ROWS
+from usage_ingest.chargeback.chunk_document import chunk_document
 from usage_ingest.chargeback.line import GROUPS, Charge
 from usage_ingest.chargeback.report_fold import MAX_GROUPS
 from usage_ingest.chargeback.report_query import FORMATS, PARAMETERS
+from usage_ingest.chargeback.statement_document import (
+    attempt_document,
+    statement_document,
+    statement_of,
+)
 from usage_ingest.chargeback.sums import Doubt
 from usage_ingest.cli.main import main
 from usage_ingest.completeness import CHECK_PATIENCE
@@ -290,6 +296,15 @@ def test_the_state_of_the_architecture_is_what_is_stored() -> None:
     (name, values), *rest = identity_of([example("identity")]).values.items()
     assert not rest
     assert identity_document(name, values) == example("identity")
+
+
+def test_the_statement_of_the_architecture_is_what_is_stored() -> None:
+    head, chunk, attempt = example("statement"), example("statement_chunk"), example("attempt")
+
+    statement = statement_of(head)
+    assert statement_document(statement) == head
+    assert chunk_document(statement, 0, statement.chunks[0], chunk["body"]) == chunk
+    assert attempt_document(statement, statement.closed_at, 1) == attempt
 
 
 def test_the_metric_record_of_the_architecture_is_what_is_stored() -> None:

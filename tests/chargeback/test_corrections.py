@@ -137,6 +137,15 @@ def test_a_difference_keeps_every_digit() -> None:
     assert str(line.amount) == "999999999999999999999999.90000000000000000000000001"
 
 
+def test_a_quantity_keeps_every_digit_too() -> None:
+    """Weighted tokens have fractions."""
+    long = Decimal("1000000000000000000000000000000.000000000001")
+
+    (line,) = corrections("2026-11", [], [make_line(quantity=long)])
+
+    assert line.quantity == long.copy_negate()
+
+
 amounts = st.decimals(-1_000, 1_000, places=6)
 some_lines = st.lists(
     st.builds(

@@ -17,6 +17,7 @@ from tests.contract.stores import Stores
 from usage_ingest.adapters.cosmos_statements import CosmosStatementStore
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.line import Charge, Line
+from usage_ingest.chargeback.statement import Days
 from usage_ingest.errors import ConfigError, ConflictError, TransientError
 
 pytestmark = pytest.mark.needs("own_database")
@@ -65,6 +66,20 @@ async def test_a_closed_period_is_read_as_it_was_written(fresh: Stores) -> None:
     assert head.totals == {"EUR": "4.5"}
     assert [each async for each in store.lines(head)] == [*LINES, CORRECTION]
     assert [each async for each in store.corrections(head)] == [CORRECTION]
+
+
+async def test_only_lines_of_some_days_are_read_where_these_are_named(fresh: Stores) -> None:
+    """A late event is of one day: the rest of the month need not be read."""
+    store = store_of(fresh)
+    lines = [make_line(subject={"day": f"2026-11-{day:02}"}) for day in (1, 2, 3, 4)]
+    posted = [replace(CORRECTION, subject=each.subject) for each in lines]
+    written = await store.write(make_statement(), each_of([*lines, *posted]))
+
+    days = Days("2026-11-02", "2026-11-03")
+    assert [each async for each in store.lines(written, days)] == [*lines[1:3], *posted[1:3]]
+    assert [each async for each in store.corrections(written, days)] == posted[1:3]
+    other = Days("2026-10-01", "2026-10-31")
+    assert [each async for each in store.lines(written, other)] == []
 
 
 async def test_a_period_without_usage_is_closed_as_well(fresh: Stores) -> None:
@@ -167,4 +182,4 @@ async def test_a_chunk_that_is_missing_is_named(fresh: Stores) -> None:
     await fresh.cosmos.container("state").delete_item(chunk, "statement_chunk")
 
     with pytest.raises(ConfigError, match="the statement of 2026-11 lacks its chunk 0"):
-        _ = [each async for each in store.lines(replace(written))]
+        _ = [each async for each in store.lines(written)]

@@ -7,7 +7,7 @@ that lines are grouped by.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -50,30 +50,21 @@ def identity(line: Line) -> Identity:
 
 
 @dataclass(slots=True)
-class _Difference:
-    """Now less before; `like` is the last line of its kind, one of now where there is any."""
+class _Pair:
+    """Lines of one identity: as they are now, and as they were posted."""
 
-    like: Line
-    quantity: int | Decimal = 0
-    cost: Decimal | None = None
-    list_cost: Decimal | None = None
-    amount: Decimal | None = None
+    now: list[Line] = field(default_factory=list)
+    before: list[Line] = field(default_factory=list)
 
-    def add(self, line: Line) -> None:
-        self.like = line
-        self.quantity = _sum(self.quantity, line.quantity)
-        self.cost = _money(self.cost, line.cost)
-        self.list_cost = _money(self.list_cost, line.list_cost)
-        self.amount = _money(self.amount, line.amount)
+    def is_same(self) -> bool:
+        """Whether one line is as it was: so it is with nearly all."""
+        if len(self.now) != 1 or len(self.before) != 1:
+            return False
+        return _numbers(self.now[0]) == _numbers(self.before[0])
 
-    def take_back(self, line: Line) -> None:
-        self.quantity = _sum(self.quantity, -line.quantity)
-        self.cost = _money(self.cost, _negative(line.cost))
-        self.list_cost = _money(self.list_cost, _negative(line.list_cost))
-        self.amount = _money(self.amount, _negative(line.amount))
 
-    def is_nothing(self) -> bool:
-        return not (self.quantity or self.cost or self.list_cost or self.amount)
+def _numbers(line: Line) -> tuple[int | Decimal | None, ...]:
+    return line.quantity, line.cost, line.list_cost, line.amount
 
 
 def corrections(period: str, now: Iterable[Line], before: Iterable[Line]) -> list[Line]:
@@ -84,25 +75,37 @@ def corrections(period: str, now: Iterable[Line], before: Iterable[Line]) -> lis
         now: Its lines as they would be now.
         before: Its lines as it was closed, and the corrections of it that were posted since.
     """
-    found: dict[Identity, _Difference] = {}
+    pairs: dict[Identity, _Pair] = {}
     for line in now:
-        found.setdefault(identity(line), _Difference(line)).add(line)
+        pairs.setdefault(identity(line), _Pair()).now.append(line)
     for line in before:
-        found.setdefault(identity(line), _Difference(line)).take_back(line)
-    return [
-        replace(
-            each.like,
-            charge=Charge.CORRECTION,
-            corrected=of.charge,
-            corrects=period,
-            quantity=each.quantity,
-            cost=each.cost,
-            list_cost=each.list_cost,
-            amount=each.amount,
-        )
-        for of, each in found.items()
-        if not each.is_nothing()
-    ]
+        pairs.setdefault(identity(line), _Pair()).before.append(line)
+    differing = (each for each in pairs.values() if not each.is_same())
+    found = (_difference(period, each) for each in differing)
+    return [line for line in found if any(_numbers(line))]
+
+
+def _difference(period: str, pair: _Pair) -> Line:
+    """Return now less before; it is told like the last line of now, where there is any."""
+    like = (pair.now or pair.before)[-1]
+    quantity: int | Decimal = 0
+    money: list[Decimal | None] = [None, None, None]
+    for lines, sign in ((pair.now, 1), (pair.before, -1)):
+        for line in lines:
+            quantity = _sum(quantity, line.quantity if sign > 0 else _negative(line.quantity))
+            told = (line.cost, line.list_cost, line.amount)
+            money = [_money(one, other, sign) for one, other in zip(money, told, strict=True)]
+    cost, list_cost, amount = money
+    return replace(
+        like,
+        charge=Charge.CORRECTION,
+        corrected=like.corrected or like.charge,
+        corrects=period,
+        quantity=quantity,
+        cost=cost,
+        list_cost=list_cost,
+        amount=amount,
+    )
 
 
 def _sum(one: int | Decimal, other: int | Decimal) -> int | Decimal:
@@ -111,12 +114,12 @@ def _sum(one: int | Decimal, other: int | Decimal) -> int | Decimal:
     return EXACT.add(one, other)
 
 
-def _negative(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else EXACT.minus(amount)
+def _negative(quantity: int | Decimal) -> int | Decimal:
+    return -quantity if isinstance(quantity, int) else EXACT.minus(quantity)
 
 
-def _money(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+def _money(one: Decimal | None, other: Decimal | None, sign: int) -> Decimal | None:
     """Add up; None is not money."""
-    if one is None or other is None:
-        return one if other is None else other
-    return EXACT.add(one, other)
+    if other is None:
+        return one
+    return EXACT.add(one or Decimal(0), other if sign > 0 else EXACT.minus(other))

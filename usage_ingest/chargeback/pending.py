@@ -21,7 +21,7 @@ MARGIN: Final = timedelta(minutes=10)
 """How far the store's clock, and that of the machine which closed, may be apart."""
 
 _DAY: Final = timedelta(days=1)
-Span = tuple[date, date]
+Range = tuple[date, date]
 """A first and a last day, both included."""
 
 
@@ -51,19 +51,19 @@ async def pending(
                 yield line
 
 
-def _whole(first: Statement, last: Statement) -> Span:
+def _whole(first: Statement, last: Statement) -> Range:
     return first_day(first.period), last_day(last.period)
 
 
-def _within(bounds: Span, spans: Sequence[Span]) -> list[Span]:
-    """Return the parts of spans that lie within bounds."""
-    cut = ((max(first, bounds[0]), min(last, bounds[1])) for first, last in spans)
+def _within(bounds: Range, ranges: Sequence[Range]) -> list[Range]:
+    """Return the parts of ranges that lie within bounds."""
+    cut = ((max(first, bounds[0]), min(last, bounds[1])) for first, last in ranges)
     return [(first, last) for first, last in cut if first <= last]
 
 
 async def _changed(
     stores: ChargebackStores, closed: Sequence[Statement], reference: Reference
-) -> list[Span]:
+) -> list[Range]:
     """Return the closed days that may have changed since the last close."""
     (first, last), head = _whole(closed[0], closed[-1]), closed[-1]
     imported = _imported(reference, head.imports)
@@ -81,7 +81,7 @@ def _imported(reference: Reference, imports: int) -> date | None:
 
 async def _written(
     stores: ChargebackStores, since: datetime, first: date, last: date
-) -> list[Span]:
+) -> list[Range]:
     """Return the days of which rollups were written: asked for halves, as mostly none were."""
     if last < first or not await stores.changes.changed_since(since, first, last):
         return []
