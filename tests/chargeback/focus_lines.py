@@ -7,84 +7,42 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.chargeback.lines import make_line, make_rate, make_subject, make_unpriced
+from usage_ingest.chargeback.charged import with_markup
 from usage_ingest.chargeback.focus import Bill, Biller
 from usage_ingest.chargeback.kinds import Kind, unit
-from usage_ingest.chargeback.line import EXACT, Charge, Line, Rate, Subject
+from usage_ingest.chargeback.line import EXACT, Charge, Line, Subject
 from usage_ingest.chargeback.owner import NOBODY, Payer
 
 PERIOD = "2026-11"
 BILLER = Biller(account_id="contoso", account_name="Contoso Ltd.", issuer="AI platform team")
 BILL = Bill(biller=BILLER, period=PERIOD)
 HR = Payer("hr", "4711", "People", Decimal("7.5"))
+RATE = make_rate(unit_price=Decimal("2.25"), list_unit_price=Decimal("2.50"), revision=3)
 PTU_ID = "/subscriptions/5a/deployments/gpt-4o-ptu"
 
 
-def make_subject(**overrides: Any) -> Subject:
-    ordinary: dict[str, Any] = {
-        "day": "2026-11-20",
-        "subscription_id": "hr-copilot",
-        "product_id": "ai-standard",
-        "app_id": "app-1",
-        "tenant_id": "tenant-1",
-        "tags": (("team", "benefits"),),
-        "gateway": "apim-contoso",
-        "backend": "aoai-sweden",
-        "provider": "openai",
-        "model": "gpt-4o-2024-11-20",
-        "deployment": "gpt-4o-prod",
-        "served_deployment": None,
-        "region": "Sweden Central",
-        "service_tier": "default",
-        "spillover": False,
-        "context_band": "128k",
-        "usage_estimated": False,
-        "source": "event_hub",
-    }
-    return Subject(**ordinary | overrides)
+def subject(**overrides: Any) -> Subject:
+    called: dict[str, Any] = {"backend": "aoai-sweden", "tenant_id": "tenant-1"}
+    return make_subject(**called | overrides)
 
 
-def make_rate(**overrides: Any) -> Rate:
-    ordinary: dict[str, Any] = {
-        "price_id": "price-17",
-        "source": "contract.yaml",
-        "revision": 3,
-        "unit_price": Decimal("2.25"),
-        "list_unit_price": Decimal("2.50"),
-    }
-    return Rate(**ordinary | overrides)
-
-
-def make_line(**overrides: Any) -> Line:
+def line(**overrides: Any) -> Line:
     """A line whose money is what its quantity and rate make, unless an override says otherwise."""
-    ordinary: dict[str, Any] = {
-        "subject": make_subject(),
-        "payer": HR,
-        "kind": Kind.INPUT,
-        "charge": Charge.USAGE,
-        "quantity": 1_234_567,
-        "model": "gpt-4o",
-        "version": "2024-11-20",
-        "sku": "GlobalStandard",
-        "region": "Sweden Central",
-        "rate": make_rate(),
-        "currency": "USD",
-    }
-    line = Line(**ordinary | overrides)
-    if line.rate is None or line.cost is not None or line.charge is Charge.UNPRICED:
-        return line
-    quantity = EXACT.scaleb(Decimal(line.quantity), -unit(line.kind).power)
-    cost = EXACT.multiply(line.rate.unit_price, quantity)
-    list_cost = EXACT.multiply(line.rate.list_unit_price, quantity)
-    return replace(line, cost=cost, list_cost=list_cost, amount=marked_up(cost, line.payer))
-
-
-def marked_up(cost: Decimal, payer: Payer) -> Decimal:
-    return EXACT.multiply(cost, EXACT.add(1, EXACT.scaleb(payer.markup_percent, -2)))
+    mine: dict[str, Any] = {"subject": subject(), "payer": HR, "quantity": 1_234_567, "rate": RATE}
+    made = make_line(**mine | {"currency": "USD"} | overrides)
+    if made.rate is None or "cost" in overrides:
+        return made
+    quantity = EXACT.scaleb(Decimal(made.quantity), -unit(made.kind).power)
+    cost = EXACT.multiply(made.rate.unit_price, quantity)
+    list_cost = EXACT.multiply(made.rate.list_unit_price, quantity)
+    amount = with_markup(cost, made.payer.markup_percent)
+    return replace(made, cost=cost, list_cost=list_cost, amount=amount)
 
 
 def unpriced_line(**overrides: Any) -> Line:
-    nothing: dict[str, Any] = {"charge": Charge.UNPRICED, "rate": None, "currency": None}
-    return make_line(**nothing | {"model": "secret-model", "version": None} | overrides)
+    secret: dict[str, Any] = {"subject": subject(), "payer": HR, "model": "secret-model"}
+    return make_unpriced(**secret | {"quantity": 1_234_567} | overrides)
 
 
 def provisioned_line(**overrides: Any) -> Line:
@@ -98,18 +56,18 @@ def provisioned_line(**overrides: Any) -> Line:
         "charge": Charge.PROVISIONED,
         "resource_id": PTU_ID,
     }
-    ours: dict[str, Any] = {"subject": make_subject(deployment="gpt-4o-ptu"), "rate": rate}
-    return make_line(**shared | ours | {"sku": "GlobalProvisionedManaged"} | overrides)
+    ours: dict[str, Any] = {"subject": subject(deployment="gpt-4o-ptu"), "rate": rate}
+    return line(**shared | ours | {"sku": "GlobalProvisionedManaged"} | overrides)
 
 
 def idle_line(**overrides: Any) -> Line:
     """What is left of a day: its money is a remainder, not a product."""
     nobody = dict.fromkeys(("subscription_id", "product_id", "app_id", "tenant_id", "provider"))
-    subject = make_subject(**nobody, deployment="gpt-4o-ptu", tags=(), context_band=None)
+    whole = subject(**nobody, deployment="gpt-4o-ptu", tags=(), context_band=None)
     left = dict.fromkeys(("cost", "list_cost", "amount"), Decimal("17.000000000000000000000001"))
     unused: dict[str, Any] = {
         "payer": NOBODY,
-        "subject": subject,
+        "subject": whole,
         "charge": Charge.IDLE,
         "quantity": 6_000_000,
     }
@@ -125,29 +83,39 @@ def correction_line(**overrides: Any) -> Line:
     }
     of: dict[str, Any] = {
         "corrects": "2026-10",
-        "subject": make_subject(day="2026-10-31"),
+        "subject": subject(day="2026-10-31"),
         "quantity": -1,
     }
-    return make_line(**fell | of | {"charge": Charge.CORRECTION, "rate": None} | overrides)
+    return line(**fell | of | {"charge": Charge.CORRECTION, "rate": None} | overrides)
+
+
+def idle_correction_line(**overrides: Any) -> Line:
+    """Somebody was found to have used what had been idle."""
+    fell = dict.fromkeys(("cost", "list_cost", "amount"), Decimal("-1.5"))
+    of: dict[str, Any] = {"corrects": "2026-10", "corrected": Charge.IDLE, "quantity": -600_000}
+    idle = idle_line(**{"charge": Charge.CORRECTION, **fell, **of, **overrides})
+    return replace(idle, subject=idle.subject._replace(day="2026-10-31"))
 
 
 ALL_SORTS = (
-    make_line(),
-    make_line(kind=Kind.CACHED_INPUT, quantity=64, subject=make_subject(day="2026-11-01")),
-    make_line(kind=Kind.OUTPUT, quantity=7, subject=make_subject(day="2026-11-30")),
-    make_line(kind=Kind.DURATION, quantity=61_001, model="whisper", version=None, sku=None),
-    make_line(kind=Kind.IMAGES, quantity=3, model="dall-e-3", payer=NOBODY),
-    make_line(kind=Kind.SEARCHES, quantity=2, currency="EUR"),
-    make_line(
+    line(),
+    line(kind=Kind.CACHED_INPUT, quantity=64, subject=subject(day="2026-11-01")),
+    line(kind=Kind.OUTPUT, quantity=7, subject=subject(day="2026-11-30")),
+    line(kind=Kind.DURATION, quantity=61_001, model="whisper", version=None, sku=None),
+    line(kind=Kind.IMAGES, quantity=3, model="dall-e-3", payer=NOBODY),
+    line(kind=Kind.SEARCHES, quantity=2, currency="EUR"),
+    line(
         model="claude-opus-4-1",
         region=None,
-        subject=make_subject(deployment=None, product_id=None, source="metrics", tags=()),
+        subject=subject(deployment=None, product_id=None, source="metrics", tags=()),
         payer=NOBODY,
         rate=make_rate(price_id="genai-prices@0.2.3:claude-opus-4-1", revision=0),
     ),
     provisioned_line(),
     idle_line(),
     correction_line(),
+    correction_line(rate=RATE, corrected=Charge.USAGE),
+    idle_correction_line(),
     unpriced_line(),
 )
 
@@ -166,7 +134,7 @@ _PAYERS = st.builds(
     st.decimals(0, 100, allow_nan=False, allow_infinity=False, places=2),
 )
 _SUBJECTS = st.builds(
-    make_subject,
+    subject,
     day=_DAYS,
     subscription_id=_MAYBE,
     product_id=_MAYBE,
@@ -188,7 +156,7 @@ _PAID_BY_USE = st.sampled_from([kind for kind in Kind if kind is not Kind.PROVIS
 @st.composite
 def lines(draw: st.DrawFn) -> Line:
     """A line of any charge; whose model is, as in life, the one that its price is of."""
-    subject, payer, model = draw(_SUBJECTS), draw(_PAYERS), draw(_TEXTS)
+    used, payer, model = draw(_SUBJECTS), draw(_PAYERS), draw(_TEXTS)
     kind, quantity = draw(_PAID_BY_USE), draw(st.integers(1, 10**15))
     rate = make_rate(
         price_id=f"price of {model}",
@@ -198,19 +166,20 @@ def lines(draw: st.DrawFn) -> Line:
         list_estimate=draw(st.booleans()),
     )
     told: dict[str, Any] = {"payer": payer, "region": draw(_MAYBE), "resource_id": draw(_MAYBE)}
-    told |= {"subject": subject, "model": model, "publisher": draw(_MAYBE)}
-    on = subject._replace(deployment=subject.deployment or "ptu", served_deployment=None)
+    told |= {"subject": used, "model": model, "publisher": draw(_MAYBE)}
+    on = used._replace(deployment=used.deployment or "ptu", served_deployment=None)
     ptu = replace(rate, price_id=f"ptu of {on.deployment}", list_unit_price=rate.unit_price)
     return draw(
         st.sampled_from(
             [
-                make_line(**told, kind=kind, quantity=quantity, rate=rate),
+                line(**told, kind=kind, quantity=quantity, rate=rate),
                 unpriced_line(**told | {"kind": kind, "quantity": quantity}),
                 provisioned_line(**told | {"subject": on, "rate": ptu, "quantity": quantity}),
                 idle_line(**told | {"subject": on, "rate": ptu, "payer": NOBODY}),
+                idle_correction_line(**told | {"subject": on, "rate": ptu, "payer": NOBODY}),
                 correction_line(
                     **told
-                    | {"subject": subject._replace(day="2026-10-02"), "kind": kind}
+                    | {"subject": used._replace(day="2026-10-02"), "kind": kind}
                     | {"quantity": -quantity}
                 ),
             ]

@@ -13,8 +13,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from usage_ingest.chargeback.focus_columns import NEVER_FILLED, Cell, consumed, priced
+from usage_ingest.chargeback.focus_columns import NEVER_FILLED, consumed, priced
 from usage_ingest.chargeback.focus_resource import (
+    is_idle,
     resource,
     service,
     sku,
@@ -25,6 +26,7 @@ from usage_ingest.chargeback.focus_resource import (
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.line import Charge, Line
 from usage_ingest.chargeback.period import first_day, following
+from usage_ingest.summary_csv import Cell
 
 _DAY: Final = timedelta(days=1)
 _ACCOUNT_TYPE: Final = "Organisation"
@@ -109,7 +111,7 @@ def _moment(day: date) -> str:
 def _description(line: Line) -> str:
     text = f"{sold_of(line)}: {line.kind.value.replace('_', ' ')}"
     if line.kind is Kind.PROVISIONED:
-        text = f"{text}, {'idle' if line.charge is Charge.IDLE else 'used'}"
+        text = f"{text}, {'idle' if is_idle(line) else 'used'}"
     return f"Correction of {line.corrects}: {text}" if line.corrects else text
 
 
@@ -127,24 +129,25 @@ def _money(line: Line) -> dict[str, Cell]:
 
 
 def _quantities(line: Line) -> dict[str, Cell]:
-    """Return what was used and what is paid; of an idle day, the day is what is paid."""
-    rate = line.rate
+    """Return what was used, and what is paid: of what nobody used, the day."""
     used, used_unit = consumed(line.kind, line.quantity)
-    paid, paid_unit = priced(line.kind, line.quantity)
-    price = rate.unit_price if rate else None
-    list_price = rate.list_unit_price if rate else None
-    idle = line.charge is Charge.IDLE
-    if idle:
-        used, paid, paid_unit = Decimal(0), Decimal(1), "Days"
-        price, list_price = line.cost, line.list_cost
+    rate = line.rate
+    priced_by = (rate.unit_price, rate.list_unit_price) if rate else (None, None)
+    paid: tuple[Decimal | None, str | None] = priced(line.kind, line.quantity)
+    unused = None
+    if is_idle(line):
+        used, unused = Decimal(0), line.quantity
+        paid, priced_by = (Decimal(1), "Days"), (line.cost, line.list_cost)
+        if line.charge is Charge.CORRECTION:  # of a day that is paid already
+            paid, priced_by = (None, None), (None, None)
     return {
         "ConsumedQuantity": used,
         "ConsumedUnit": used_unit,
-        "ContractedUnitPrice": price,
-        "ListUnitPrice": list_price,
-        "PricingCurrencyContractedUnitPrice": price,
-        "PricingCurrencyListUnitPrice": list_price,
-        "PricingQuantity": paid,
-        "PricingUnit": paid_unit,
-        "x_UnusedQuantity": line.quantity if idle else None,
+        "ContractedUnitPrice": priced_by[0],
+        "ListUnitPrice": priced_by[1],
+        "PricingCurrencyContractedUnitPrice": priced_by[0],
+        "PricingCurrencyListUnitPrice": priced_by[1],
+        "PricingQuantity": paid[0],
+        "PricingUnit": paid[1],
+        "x_UnusedQuantity": unused,
     }

@@ -1,19 +1,15 @@
-"""The columns of a FOCUS 1.2 export, and how a value is written into one. Pure.
+"""The columns of a FOCUS 1.2 export, and the units and pairs that it takes. Pure.
 
 https://focus.finops.org/focus-specification/v1-2/ says what each column may hold. Columns whose
 names start with `x_` are ours.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
 from usage_ingest.chargeback.kinds import Kind, unit
-from usage_ingest.summary_csv import cells
-
-Cell = str | int | Decimal | None
-"""What a row holds: a text, a number, or null."""
 
 _FOCUS: Final = """
 AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingAccountType BillingCurrency
@@ -81,23 +77,3 @@ def as_json(values: Mapping[str, object]) -> str | None:
     """Write a column of names and values; what is None is not told, and nothing told is null."""
     told = {name: value for name, value in values.items() if value is not None}
     return json.dumps(told, ensure_ascii=False, sort_keys=True) if told else None
-
-
-def row_cells(row: Mapping[str, Cell], columns: Iterable[str]) -> list[str]:
-    """Return the cells of a row: null is empty, numbers are plain, no text is a formula."""
-    return [_cell(row[name]) for name in columns]
-
-
-def _cell(value: Cell) -> str:
-    if isinstance(value, Decimal):
-        return number_text(value)
-    (text,) = cells((value,))
-    return text
-
-
-def number_text(number: Decimal) -> str:
-    """Write a number exactly: no exponent, and no zeros that say nothing."""
-    if not number:
-        return "0"
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -4,8 +4,9 @@ import csv
 from typing import Any, Protocol
 
 from usage_ingest.chargeback.focus import Bill, focus_row
-from usage_ingest.chargeback.focus_columns import COLUMNS, UNPRICED_COLUMNS, row_cells
+from usage_ingest.chargeback.focus_columns import COLUMNS, UNPRICED_COLUMNS
 from usage_ingest.chargeback.line import Line
+from usage_ingest.summary_csv import cells
 
 
 class Text(Protocol):
@@ -32,8 +33,8 @@ class FocusCsv:
         """Write the row of a line: without an amount it is no charge."""
         row = focus_row(line, bill)
         if line.amount is None:
-            self._unpriced.writerow(row_cells(row, UNPRICED_COLUMNS))
+            self._unpriced.writerow(cells(row[name] for name in UNPRICED_COLUMNS))
             self.unpriced_rows += 1
         else:
-            self._charges.writerow(row_cells(row, COLUMNS))
+            self._charges.writerow(cells(row[name] for name in COLUMNS))
             self.rows += 1

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-from usage_ingest.chargeback.focus_columns import Cell, as_json
+from usage_ingest.chargeback.focus_columns import as_json
 from usage_ingest.chargeback.focus_service import publisher_of, service_of
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.line import Charge, Line
+from usage_ingest.chargeback.price import region_name
+from usage_ingest.summary_csv import Cell
 
 _CATEGORY: Final = "AI and Machine Learning"
 _SUBCATEGORY: Final = "Generative AI"
@@ -68,22 +70,41 @@ def _deployment(line: Line) -> str | None:
     return line.subject.served_deployment or line.subject.deployment
 
 
+def is_idle(line: Line) -> bool:
+    """Whether a line is of what nobody used, or corrects one that is."""
+    return Charge.IDLE in {line.charge, line.corrected}
+
+
 def resource(line: Line) -> dict[str, Cell]:
-    """Return the deployment: by the id that Azure gave it, else by where it is called."""
-    subject, name = line.subject, _deployment(line)
-    known_as = "/".join(each for each in (subject.gateway, subject.backend, name) if each)
-    resource_id = line.resource_id or (known_as if name else None)
-    reserved = line.kind is Kind.PROVISIONED
-    status = "Unused" if line.charge is Charge.IDLE else "Used"
+    """Return the deployment; provisioned ones are capacity that is reserved."""
+    name, resource_id = _deployment(line), _resource_id(line)
+    reserved = resource_id if line.kind is Kind.PROVISIONED else None
+    status = "Unused" if is_idle(line) else "Used"
     return {
-        "CapacityReservationId": resource_id if reserved else None,
-        "CapacityReservationStatus": status if reserved and resource_id else None,
-        "RegionId": line.region and line.region.lower().replace(" ", ""),
-        "RegionName": line.region,
+        "CapacityReservationId": reserved,
+        "CapacityReservationStatus": status if reserved else None,
+        "RegionId": line.region,
+        "RegionName": _region_name(line),
         "ResourceId": resource_id,
         "ResourceName": None if name == resource_id else name,
         "ResourceType": "Model deployment" if resource_id else None,
     }
+
+
+def _resource_id(line: Line) -> str | None:
+    """Return the id that Azure gave it, else where it is called, or what pays for it."""
+    subject, name = line.subject, _deployment(line)
+    if line.resource_id or not name:
+        return line.resource_id
+    if line.kind is Kind.PROVISIONED:  # whoever calls it, by whatever gateway
+        return f"provisioned/{name}"
+    return "/".join(each for each in (subject.gateway, subject.backend, name) if each)
+
+
+def _region_name(line: Line) -> str | None:
+    """Return the region as the gateway writes it, if it is the gateway's."""
+    told = line.subject.region
+    return told if region_name(told) == line.region else line.region
 
 
 def sub_account(line: Line, names: Mapping[tuple[str, str], str]) -> dict[str, Cell]:

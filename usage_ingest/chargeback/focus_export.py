@@ -1,0 +1,72 @@
+"""The verb that writes what a report is asked for as FOCUS rows: by month, as lines come."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from usage_ingest.chargeback.focus import Bill, Biller
+from usage_ingest.chargeback.focus_csv import FocusCsv
+from usage_ingest.chargeback.lines import spans
+from usage_ingest.chargeback.ports import ChargebackStores
+from usage_ingest.chargeback.read_range import ReadRange, read_range
+from usage_ingest.chargeback.reference import on_day
+from usage_ingest.chargeback.report_query import ReportQuery
+
+Watch = Callable[[str, int], None]
+"""Is told of the day that is being written, and how many rows there are so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FocusMonth:
+    """A month as it was written; `completeness` is that of its open days, {} where it is closed."""
+
+    period: str
+    rows: int
+    unpriced_rows: int
+    completeness: Mapping[str, Any]
+
+
+def months(query: ReportQuery) -> list[ReportQuery]:
+    """Cut a query by the months that it touches: each of them is billed by itself."""
+    return [
+        replace(query, format="focus", start=span.first, end=span.last)
+        for span in spans(query.start, query.end, ())
+    ]
+
+
+async def write_month(  # noqa: PLR0913, PLR0917 - what is read, by whom it is billed, and where it goes
+    query: ReportQuery,
+    stores: ChargebackStores,
+    biller: Biller,
+    now: datetime,
+    table: FocusCsv,
+    watch: Watch | None = None,
+) -> FocusMonth:
+    """Write the rows of days of one month: those of its lines, and of corrections posted in it."""
+    read = await read_range(query, stores, now)
+    bill = _bill(read, biller)
+    rows, unpriced_rows = table.rows, table.unpriced_rows
+    async for line in read.lines():
+        table.add(line, bill)
+        if watch:
+            watch(line.subject.day or bill.period, table.rows + table.unpriced_rows)
+    return FocusMonth(
+        period=bill.period,
+        rows=table.rows - rows,
+        unpriced_rows=table.unpriced_rows - unpriced_rows,
+        completeness=read.completeness(),
+    )
+
+
+def _bill(read: ReadRange, biller: Biller) -> Bill:
+    """Return what the month's rows share; a part of a closed month is no invoice."""
+    (span,) = read.spans
+    invoice = span.statement if span.whole and not read.query.filters else None
+    named = on_day(read.reference.names, read.query.end.isoformat())
+    return Bill(
+        biller=biller,
+        period=span.period,
+        invoice_id=invoice.id if invoice else None,
+        names={(each.key.of, each.key.value): each.name for each in named},
+    )
