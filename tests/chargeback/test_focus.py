@@ -155,7 +155,7 @@ def test_a_row_says_what_a_kind_of_tokens_cost() -> None:
         "BillingCurrency": "USD",
         "SkuId": "gpt-4o/input",
         "SkuMeter": "gpt-4o Input",
-        "SkuPriceId": "price-1@3/input",
+        "SkuPriceId": "price-1@3/gpt-4o/input",
         "x_MarkupPercent": "7.5",
         "x_TokenKind": "input",
     }
@@ -273,7 +273,7 @@ def test_a_list_estimate_is_marked_and_has_no_revision() -> None:
     rate = make_rate(price_id="list:gpt-4o", revision=0, list_estimate=True, other_vendor=True)
     row = row_of(line(rate=rate))
 
-    assert row["SkuPriceId"] == "list:gpt-4o/input"
+    assert row["SkuPriceId"] == "list:gpt-4o/gpt-4o/input"
     tags = json.loads(row["Tags"])
     assert (tags["usage:list_estimate"], tags["usage:other_vendor"]) == (True, True)
 

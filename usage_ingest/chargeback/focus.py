@@ -132,21 +132,21 @@ def _quantities(line: Line) -> dict[str, Cell]:
     """Return what was used, and what is paid: of what nobody used, the day."""
     used, used_unit = consumed(line.kind, line.quantity)
     rate = line.rate
-    priced_by = (rate.unit_price, rate.list_unit_price) if rate else (None, None)
+    price, list_price = (rate.unit_price, rate.list_unit_price) if rate else (None, None)
     paid: tuple[Decimal | None, str | None] = priced(line.kind, line.quantity)
     unused = None
     if is_idle(line):
         used, unused = Decimal(0), line.quantity
-        paid, priced_by = (Decimal(1), "Days"), (line.cost, line.list_cost)
+        paid, price, list_price = (Decimal(1), "Days"), line.cost, line.list_cost
         if line.charge is Charge.CORRECTION:  # of a day that is paid already
-            paid, priced_by = (None, None), (None, None)
+            paid, price, list_price = (None, None), None, None
     return {
         "ConsumedQuantity": used,
         "ConsumedUnit": used_unit,
-        "ContractedUnitPrice": priced_by[0],
-        "ListUnitPrice": priced_by[1],
-        "PricingCurrencyContractedUnitPrice": priced_by[0],
-        "PricingCurrencyListUnitPrice": priced_by[1],
+        "ContractedUnitPrice": price,
+        "ListUnitPrice": list_price,
+        "PricingCurrencyContractedUnitPrice": price,
+        "PricingCurrencyListUnitPrice": list_price,
         "PricingQuantity": paid[0],
         "PricingUnit": paid[1],
         "x_UnusedQuantity": unused,

@@ -4,10 +4,11 @@ https://focus.finops.org/focus-specification/v1-2/ says what each column may hol
 names start with `x_` are ours.
 """
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
+
+import orjson
 
 from usage_ingest.chargeback.kinds import Kind, unit
 
@@ -76,4 +77,4 @@ def consumed(kind: Kind, quantity: int | Decimal) -> tuple[Decimal, str]:
 def as_json(values: Mapping[str, object]) -> str | None:
     """Write a column of names and values; what is None is not told, and nothing told is null."""
     told = {name: value for name, value in values.items() if value is not None}
-    return json.dumps(told, ensure_ascii=False, sort_keys=True) if told else None
+    return orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode() if told else None

@@ -19,13 +19,15 @@ _TAG_PREFIX: Final = "usage:"
 def sku(line: Line) -> dict[str, Cell]:
     """Return what is sold: a kind of usage of a model, or the capacity of a deployment."""
     of = sold_of(line)
+    sku_id = f"{of}/{line.kind}"
     price_id, details = None, None
     if line.rate is not None:
         revision = f"@{line.rate.revision}" if line.rate.revision else ""
-        price_id = f"{line.rate.price_id}{revision}/{line.kind}"
+        # A price may be of many SKUs, a SKU price is of one.
+        price_id = f"{line.rate.price_id}{revision}/{sku_id}"
         details = _details(line)
     return {
-        "SkuId": f"{of}/{line.kind}",
+        "SkuId": sku_id,
         "SkuMeter": f"{of} {line.kind.value.replace('_', ' ').title()}",
         "SkuPriceDetails": details,
         "SkuPriceId": price_id,
