@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from io import StringIO
+from typing import Any, Final
 
 from usage_ingest.chargeback.focus import Bill, Biller
 from usage_ingest.chargeback.focus_csv import FocusCsv
@@ -12,7 +13,10 @@ from usage_ingest.chargeback.ports import ChargebackStores
 from usage_ingest.chargeback.read_range import ReadRange, read_range
 from usage_ingest.chargeback.reference import on_day
 from usage_ingest.chargeback.report_query import ReportQuery
+from usage_ingest.errors import InvalidQueryError
 
+MAX_ROWS: Final = 50_000
+"""As many rows an answer over HTTP has at most: about 50 MB."""
 Watch = Callable[[str, int], None]
 """Is told of the day that is being written, and how many rows there are so far."""
 
@@ -70,3 +74,27 @@ def _bill(read: ReadRange, biller: Biller) -> Bill:
         invoice_id=invoice.id if invoice else None,
         names={(each.key.of, each.key.value): each.name for each in named},
     )
+
+
+async def as_text(
+    query: ReportQuery, stores: ChargebackStores, biller: Biller, now: datetime
+) -> tuple[str, int]:
+    """Return all rows as one text, and how many more have no price.
+
+    Raises:
+        InvalidQueryError: There are more rows than an answer holds.
+    """
+    charges, unpriced = StringIO(newline=""), StringIO(newline="")
+    table = FocusCsv(charges, unpriced)
+    for month in months(query):
+        await write_month(month, stores, biller, now, table, _refuse_more)
+    return charges.getvalue(), table.unpriced_rows
+
+
+def _refuse_more(_day: str, rows: int) -> None:
+    if rows > MAX_ROWS:
+        raise InvalidQueryError(
+            "format",
+            f"focus gives more than {MAX_ROWS:,} rows; ask for fewer days, filter, or write files: "
+            "python -m usage_ingest chargeback report --format focus",
+        )
