@@ -10,6 +10,7 @@ from tests.chargeback.focus_lines import BILLER
 from tests.chargeback.focus_rules import Row, problems
 from tests.chargeback.test_focus import rows_of
 from usage_ingest.chargeback import focus_export
+from usage_ingest.chargeback.answer import answer
 from usage_ingest.chargeback.focus_csv import FocusCsv
 from usage_ingest.chargeback.focus_export import FocusMonth, as_text, months, write_month
 from usage_ingest.chargeback.line import total
@@ -73,7 +74,7 @@ async def test_what_is_billed_for_a_closed_month_is_its_statement(books: Books) 
     ((head, _),) = books.statements.closed
     assert {row["InvoiceId"] for row in rows} == {head.id}
     assert billed(rows) == Decimal(head.totals["EUR"])
-    assert not told.completeness
+    assert told.completeness == head.completeness
 
     assert (await books.close("2026-11")).statement
     rows, _, _ = await export(books, period="2026-11")
@@ -168,18 +169,33 @@ async def test_rows_are_written_while_days_are_read(books: Books) -> None:
 
 async def test_an_answer_holds_all_months_below_one_header(books: Books) -> None:
     books.use("2026-11-02", model="new-model", input_tokens=7)
-    text, unpriced = await as_text(
-        ask(start_date="2026-10-01", end_date="2026-11-30"),
-        books.stores,
-        BILLER,
-        books.clock.now(),
-    )
+    days = ask(start_date="2026-10-01", end_date="2026-11-30")
 
-    assert problems(text) == []
-    starts = [row["BillingPeriodStart"][:7] for row in rows_of(text)]
+    found = await as_text(days, books.stores, BILLER, books.clock.now())
+
+    assert problems(found.text) == []
+    starts = [row["BillingPeriodStart"][:7] for row in rows_of(found.text)]
     assert set(starts) == {"2026-10", "2026-11"}
     assert starts == sorted(starts)
-    assert unpriced == 1
+    assert (found.unpriced_rows, found.complete) == (1, False)
+
+
+async def test_an_answer_over_http_says_in_headers_what_rows_cannot(books: Books) -> None:
+    query = ask(period="2026-11")
+
+    found = await answer(query, books.stores, BILLER, books.clock.now())
+    books.use("2026-11-02", model="new-model", input_tokens=7)
+    lacking = await answer(query, books.stores, BILLER, books.clock.now())
+
+    assert found.body == lacking.body
+    assert found.mimetype == "text/csv"
+    assert found.headers == {
+        "X-Usage-Complete": "true",
+        "X-Usage-Unpriced": "0",
+        "Content-Disposition": 'attachment; filename="chargeback-2026-11-focus.csv"',
+    }
+    assert lacking.headers["X-Usage-Complete"] == "false"
+    assert lacking.headers["X-Usage-Unpriced"] == "1"
 
 
 async def test_an_answer_does_not_grow_without_end(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from usage_ingest.chargeback.focus import Bill, Biller
 from usage_ingest.chargeback.focus_csv import FocusCsv
-from usage_ingest.chargeback.lines import spans
+from usage_ingest.chargeback.lines import Span, spans
 from usage_ingest.chargeback.ports import ChargebackStores
 from usage_ingest.chargeback.read_range import ReadRange, read_range
 from usage_ingest.chargeback.reference import on_day
@@ -23,12 +23,33 @@ Watch = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FocusMonth:
-    """A month as it was written; `completeness` is that of its open days, {} where it is closed."""
+    """A month as it was written; `completeness` of a closed one is what it was closed with."""
 
     period: str
     rows: int
     unpriced_rows: int
     completeness: Mapping[str, Any]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is known to be missing from the amounts."""
+        return not self.unpriced_rows and self.completeness.get("complete", True) is True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FocusText:
+    """All rows of charges, and how many more have no price."""
+
+    text: str
+    unpriced_rows: int
+    complete: bool
+
+
+class _Nowhere:
+    """Takes rows that are only counted."""
+
+    def write(self, text: str, /) -> None:
+        """Drop the text."""
 
 
 def months(query: ReportQuery) -> list[ReportQuery]:
@@ -49,7 +70,8 @@ async def write_month(  # noqa: PLR0913, PLR0917 - what is read, by whom it is b
 ) -> FocusMonth:
     """Write the rows of days of one month: those of its lines, and of corrections posted in it."""
     read = await read_range(query, stores, now)
-    bill = _bill(read, biller)
+    (span,) = read.spans
+    bill = _bill(read, span, biller)
     rows, unpriced_rows = table.rows, table.unpriced_rows
     async for line in read.lines():
         table.add(line, bill)
@@ -59,13 +81,12 @@ async def write_month(  # noqa: PLR0913, PLR0917 - what is read, by whom it is b
         period=bill.period,
         rows=table.rows - rows,
         unpriced_rows=table.unpriced_rows - unpriced_rows,
-        completeness=read.completeness(),
+        completeness=span.statement.completeness if span.statement else read.completeness(),
     )
 
 
-def _bill(read: ReadRange, biller: Biller) -> Bill:
+def _bill(read: ReadRange, span: Span, biller: Biller) -> Bill:
     """Return what the month's rows share; a part of a closed month is no invoice."""
-    (span,) = read.spans
     invoice = span.statement if span.whole and not read.query.filters else None
     named = on_day(read.reference.names, read.query.end.isoformat())
     return Bill(
@@ -78,17 +99,23 @@ def _bill(read: ReadRange, biller: Biller) -> Bill:
 
 async def as_text(
     query: ReportQuery, stores: ChargebackStores, biller: Biller, now: datetime
-) -> tuple[str, int]:
-    """Return all rows as one text, and how many more have no price.
+) -> FocusText:
+    """Return the rows of all months as one text.
 
     Raises:
         InvalidQueryError: There are more rows than an answer holds.
     """
-    charges, unpriced = StringIO(newline=""), StringIO(newline="")
-    table = FocusCsv(charges, unpriced)
-    for month in months(query):
+    charges = StringIO(newline="")
+    table = FocusCsv(charges, _Nowhere())
+    written = [
         await write_month(month, stores, biller, now, table, _refuse_more)
-    return charges.getvalue(), table.unpriced_rows
+        for month in months(query)
+    ]
+    return FocusText(
+        text=charges.getvalue(),
+        unpriced_rows=table.unpriced_rows,
+        complete=all(each.complete for each in written),
+    )
 
 
 def _refuse_more(_day: str, rows: int) -> None:

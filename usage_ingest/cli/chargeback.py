@@ -1,5 +1,6 @@
 """`chargeback`: what usage costs and who pays, as reports and as FOCUS files."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -10,7 +11,6 @@ import click
 
 from usage_ingest.adapters.day_file import aside, move
 from usage_ingest.adapters.focus_files import beside, focus_file
-from usage_ingest.chargeback.focus import Biller
 from usage_ingest.chargeback.focus_export import FocusMonth, months, write_month
 from usage_ingest.chargeback.page import to_page
 from usage_ingest.chargeback.report import report as read_report
@@ -20,20 +20,19 @@ from usage_ingest.cli.session import (
     FAILED,
     LONG_PATIENCE_SECONDS,
     Session,
-    as_text,
     connected,
 )
 from usage_ingest.cli.times import UtcDay
 from usage_ingest.cli.watch import watching
 from usage_ingest.errors import InvalidQueryError
-from usage_ingest.settings import Settings
+from usage_ingest.from_settings import biller
 from usage_ingest.wiring import App
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS: Final = {"start_date": "--from", "end_date": "--to"}
 """What parameters of the report are called here, where it is not the same word."""
 _TEXTS: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
-    "json": lambda found: as_text(found) + "\n",
+    "json": lambda found: json.dumps(found, ensure_ascii=False, indent=2) + "\n",
     "csv": to_csv,
     "html": to_page,
 }
@@ -163,7 +162,7 @@ def _write_report(
             path.write_text(text, encoding="utf-8", newline="")
             move(path, place)
         session.show({"out": str(place)}, f"{place} is written")
-    return bool(found["unpriced"])
+    return bool(found["unpriced"]["count"])
 
 
 def _write_focus(session: Session, params: Mapping[str, str], place: Path) -> bool:
@@ -187,8 +186,8 @@ def _write_focus(session: Session, params: Mapping[str, str], place: Path) -> bo
 
 async def _write_month(app: App, query: ReportQuery, path: Path) -> FocusMonth:
     with focus_file(path) as (table, put_in_place):
-        biller, now = _biller(app.settings), app.clock.now()
-        month = await write_month(query, app.chargeback, biller, now, table, watching(_so_far))
+        bills, now = biller(app.settings), app.clock.now()
+        month = await write_month(query, app.chargeback, bills, now, table, watching(_so_far))
         put_in_place()
     return month
 
@@ -199,14 +198,6 @@ def _so_far(day: str, rows: int) -> str:
 
 def _of_month(place: Path, query: ReportQuery) -> Path:
     return place.with_name(f"{place.stem}-{query.start:%Y-%m}{place.suffix}")
-
-
-def _biller(settings: Settings) -> Biller:
-    return Biller(
-        account_id=settings.billing_account_id,
-        account_name=settings.billing_account_name,
-        issuer=settings.invoice_issuer_name,
-    )
 
 
 def _told(path: Path, month: FocusMonth) -> dict[str, Any]:
