@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from io import StringIO
@@ -5,7 +6,7 @@ from io import StringIO
 import pytest
 
 from tests.chargeback.books import Books
-from tests.chargeback.builders import make_name
+from tests.chargeback.builders import make_name, make_price
 from tests.chargeback.focus_lines import BILLER
 from tests.chargeback.focus_rules import Row, problems
 from tests.chargeback.test_focus import rows_of
@@ -120,13 +121,27 @@ async def test_what_has_no_price_is_in_the_other_file(books: Books) -> None:
     assert '"usage:app":"app-9"' in row["Tags"]
 
 
+async def test_what_got_a_price_after_its_month_was_closed_is_taken_back(books: Books) -> None:
+    """It is written, so that quantities add up, and is no failure: it has a price by now."""
+    books.use("2026-10-30", model="new-model", input_tokens=7)
+    assert (await books.close("2026-10")).statement
+    priced = make_price("new-model", from_day="2026-10-01", revision=9, currency="EUR")
+    held = books.reference.held
+    books.reference.held = replace(held, prices=[*held.prices, priced])
+
+    rows, (taken_back,), told = await export(books, period="2026-11")
+
+    assert (taken_back["ConsumedQuantity"], taken_back["ChargeClass"]) == ("-7", "Correction")
+    assert (told.unpriced_rows, told.without_price) == (1, 0)
+    (corrected,) = [row for row in rows if row["ChargeClass"]]
+    assert (corrected["ConsumedQuantity"], corrected["SkuId"]) == ("7", "new-model/input")
+
+
 async def test_sub_accounts_have_the_names_of_that_month(books: Books) -> None:
     held = books.reference.held
     shown = make_name("Standard", of="product", value="ai-standard")
     later = make_name("Gold", of="product", value="ai-standard", from_day="2026-12-01")
-    books.reference.held = type(held)(
-        prices=held.prices, deployments=held.deployments, owners=held.owners, names=[shown, later]
-    )
+    books.reference.held = replace(held, names=[shown, later])
 
     rows, _, _ = await export(books, period="2026-11")
 
@@ -177,7 +192,7 @@ async def test_an_answer_holds_all_months_below_one_header(books: Books) -> None
     starts = [row["BillingPeriodStart"][:7] for row in rows_of(found.text)]
     assert set(starts) == {"2026-10", "2026-11"}
     assert starts == sorted(starts)
-    assert (found.unpriced_rows, found.complete) == (1, False)
+    assert (found.without_price, found.complete) == (1, True)
 
 
 async def test_an_answer_over_http_says_in_headers_what_rows_cannot(books: Books) -> None:
@@ -186,6 +201,8 @@ async def test_an_answer_over_http_says_in_headers_what_rows_cannot(books: Books
     found = await answer(query, books.stores, BILLER, books.clock.now())
     books.use("2026-11-02", model="new-model", input_tokens=7)
     lacking = await answer(query, books.stores, BILLER, books.clock.now())
+    allowed = replace(query, allow_unpriced=True)
+    accepted = await answer(allowed, books.stores, BILLER, books.clock.now())
 
     assert found.body == lacking.body
     assert found.mimetype == "text/csv"
@@ -195,7 +212,8 @@ async def test_an_answer_over_http_says_in_headers_what_rows_cannot(books: Books
         "Content-Disposition": 'attachment; filename="chargeback-2026-11-focus.csv"',
     }
     assert lacking.headers["X-Usage-Complete"] == "false"
-    assert lacking.headers["X-Usage-Unpriced"] == "1"
+    assert accepted.headers["X-Usage-Complete"] == "true"
+    assert lacking.headers["X-Usage-Unpriced"] == accepted.headers["X-Usage-Unpriced"] == "1"
 
 
 async def test_an_answer_does_not_grow_without_end(

@@ -68,9 +68,10 @@ async def _focus(
 ) -> Answer:
     """Return FOCUS rows, which have no place for what the report says of itself: headers do."""
     found = await as_text(query, stores, biller, now)
+    complete = found.complete and (query.allow_unpriced or not found.without_price)
     headers = {
-        "X-Usage-Complete": "true" if found.complete else "false",
-        "X-Usage-Unpriced": str(found.unpriced_rows),
+        "X-Usage-Complete": "true" if complete else "false",
+        "X-Usage-Unpriced": str(found.without_price),
         **_attached(query),
     }
     return Answer(body=found.text, mimetype="text/csv", headers=headers)

@@ -28,6 +28,7 @@ class FocusCsv:
         self._unpriced.writerow(UNPRICED_COLUMNS)
         self.rows = 0
         self.unpriced_rows = 0
+        self.without_price = 0  # of them, those that no correction takes back
 
     def add(self, line: Line, bill: Bill) -> None:
         """Write the row of a line: without an amount it is no charge."""
@@ -35,6 +36,7 @@ class FocusCsv:
         if line.amount is None:
             self._unpriced.writerow(cells(row[name] for name in UNPRICED_COLUMNS))
             self.unpriced_rows += 1
+            self.without_price += line.quantity > 0
         else:
             self._charges.writerow(cells(row[name] for name in COLUMNS))
             self.rows += 1

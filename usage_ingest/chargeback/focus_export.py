@@ -23,25 +23,24 @@ Watch = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FocusMonth:
-    """A month as it was written; `completeness` of a closed one is what it was closed with."""
+    """A month as it was written; `completeness` of a closed one is what it was closed with.
+
+    `without_price` counts unpriced rows of usage; others take such rows of closed months back.
+    """
 
     period: str
     rows: int
     unpriced_rows: int
+    without_price: int
     completeness: Mapping[str, Any]
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is known to be missing from the amounts."""
-        return not self.unpriced_rows and self.completeness.get("complete", True) is True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FocusText:
-    """All rows of charges, and how many more have no price."""
+    """All rows of charges, how many more have no price, and whether nothing else is missing."""
 
     text: str
-    unpriced_rows: int
+    without_price: int
     complete: bool
 
 
@@ -72,7 +71,7 @@ async def write_month(  # noqa: PLR0913, PLR0917 - what is read, by whom it is b
     read = await read_range(query, stores, now)
     (span,) = read.spans
     bill = _bill(read, span, biller)
-    rows, unpriced_rows = table.rows, table.unpriced_rows
+    rows, unpriced, without_price = table.rows, table.unpriced_rows, table.without_price
     async for line in read.lines():
         table.add(line, bill)
         if watch:
@@ -80,7 +79,8 @@ async def write_month(  # noqa: PLR0913, PLR0917 - what is read, by whom it is b
     return FocusMonth(
         period=bill.period,
         rows=table.rows - rows,
-        unpriced_rows=table.unpriced_rows - unpriced_rows,
+        unpriced_rows=table.unpriced_rows - unpriced,
+        without_price=table.without_price - without_price,
         completeness=span.statement.completeness if span.statement else read.completeness(),
     )
 
@@ -113,8 +113,8 @@ async def as_text(
     ]
     return FocusText(
         text=charges.getvalue(),
-        unpriced_rows=table.unpriced_rows,
-        complete=all(each.complete for each in written),
+        without_price=table.without_price,
+        complete=all(each.completeness.get("complete") is True for each in written),
     )
 
 

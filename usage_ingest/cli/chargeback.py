@@ -181,7 +181,7 @@ def _write_focus(session: Session, params: Mapping[str, str], place: Path) -> bo
         [_told(path, month) for path, month in written],
         "\n".join(_line(path, month) for path, month in written),
     )
-    return any(month.unpriced_rows for _, month in written)
+    return any(month.without_price for _, month in written)
 
 
 async def _write_month(app: App, query: ReportQuery, path: Path) -> FocusMonth:
