@@ -1,6 +1,8 @@
 """What the settings come to, in the words of the flows. Pure."""
 
+from usage_ingest.chargeback.estimate import estimator
 from usage_ingest.chargeback.focus import Biller
+from usage_ingest.chargeback.reference import Estimate
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.metrics.watermark import Pace, Source
 from usage_ingest.settings import Settings
@@ -40,3 +42,8 @@ def biller(settings: Settings) -> Biller:
         account_name=settings.billing_account_name,
         issuer=settings.invoice_issuer_name,
     )
+
+
+def list_estimates(settings: Settings) -> Estimate | None:
+    """Return what fills in for models without a price, if anything shall."""
+    return estimator(enabled=settings.list_estimates == "on")

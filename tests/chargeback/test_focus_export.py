@@ -162,12 +162,12 @@ def test_a_range_is_cut_by_months() -> None:
 
 async def test_rows_are_written_while_days_are_read(books: Books) -> None:
     """No more than a day is held: when a later day is asked for, the earlier one is written."""
-    spans = books.rows.spans
+    segments = books.rows.segments
     seen: list[int] = []
 
     class Noting(StringIO):
         def write(self, text: str) -> int:
-            seen.append(len(spans))
+            seen.append(len(segments))
             return super().write(text)
 
     (query,) = months(ask(period="2026-11"))

@@ -153,6 +153,22 @@ async def test_usage_without_a_price_ends_with_1_unless_it_is_allowed(
         }
 
 
+async def test_a_public_list_fills_in_what_has_no_price_unless_it_is_turned_off(
+    stack: Stack, run: Commands
+) -> None:
+    await ingest(stack.app, make_events())
+    command = ("chargeback", "report", *DAYS)
+
+    filled_in = await run(*command)
+    left_out = await run(*command, LIST_ESTIMATES="off")
+
+    assert (filled_in.exit_code, left_out.exit_code) == (0, 1)
+    (charges,) = json.loads(filled_in.stdout)["totals"]["charges"]
+    assert charges["currency"] == "USD"
+    assert charges["doubtful"]["list_estimate"]["amount"] == charges["amount"]
+    assert json.loads(left_out.stdout)["totals"]["charges"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
