@@ -132,12 +132,13 @@ async def chargeback_report(req: func.HttpRequest) -> func.HttpResponse:
     from usage_ingest.chargeback.answer import answer
     from usage_ingest.chargeback.report_query import parse_report_query
     from usage_ingest.errors import UsageIngestError
+    from usage_ingest.from_settings import biller
 
     try:
         running = wiring.running()
         now = running.clock.now()
         query = parse_report_query(req.params, now.date(), running.settings.rollup_tags)
-        found = await answer(query, running.chargeback, now)
+        found = await answer(query, running.chargeback, biller(running.settings), now)
     except UsageIngestError as error:
         return _problem(error, "chargeback_report")
     headers = dict(found.headers)

@@ -21,7 +21,7 @@ from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
 from usage_ingest.events.keep_progress import ProgressKeeper
 from usage_ingest.events.ports import Backfills, KeptLetters
-from usage_ingest.from_settings import pace, privacy, sources
+from usage_ingest.from_settings import list_estimates, pace, privacy, sources
 from usage_ingest.metrics.collect import Collect
 from usage_ingest.ports import (
     Clock,
@@ -158,7 +158,7 @@ def build(
             sources=sources(settings),
             settling_delay=settings.metrics_settling_delay,
         ),
-        reference=CosmosReferenceStore(cosmos, clock),
+        reference=CosmosReferenceStore(cosmos, clock, list_estimates(settings)),
         reader=reader,
         ledger=ledger,
         identity=identity,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from usage_ingest.chargeback.focus import Biller
+from usage_ingest.chargeback.focus_export import as_text
 from usage_ingest.chargeback.page import to_page
 from usage_ingest.chargeback.page_style import HEADERS
 from usage_ingest.chargeback.ports import ChargebackStores
@@ -39,12 +41,16 @@ _FORMS: Final[dict[Format, _Form]] = {
 }
 
 
-async def answer(query: ReportQuery, stores: ChargebackStores, now: datetime) -> Answer:
+async def answer(
+    query: ReportQuery, stores: ChargebackStores, biller: Biller, now: datetime
+) -> Answer:
     """Return the report; headers say whether it is complete, and how much lacks a price.
 
     Raises:
-        InvalidQueryError: The grouping gives more groups than a report holds.
+        InvalidQueryError: It has more groups or rows than an answer holds.
     """
+    if query.format == "focus":
+        return await _focus(query, stores, biller, now)
     found = await report(query, stores, now)
     form = _FORMS[query.format]
     headers = {
@@ -53,8 +59,27 @@ async def answer(query: ReportQuery, stores: ChargebackStores, now: datetime) ->
         **form.headers,
     }
     if query.format == "csv":
-        headers["Content-Disposition"] = f'attachment; filename="{_file_name(query)}.csv"'
+        headers |= _attached(query)
     return Answer(body=form.write(found), mimetype=form.mimetype, headers=headers)
+
+
+async def _focus(
+    query: ReportQuery, stores: ChargebackStores, biller: Biller, now: datetime
+) -> Answer:
+    """Return FOCUS rows, which have no place for what the report says of itself: headers do."""
+    found = await as_text(query, stores, biller, now)
+    complete = found.complete and (query.allow_unpriced or not found.without_price)
+    headers = {
+        "X-Usage-Complete": "true" if complete else "false",
+        "X-Usage-Unpriced": str(found.without_price),
+        **_attached(query),
+    }
+    return Answer(body=found.text, mimetype="text/csv", headers=headers)
+
+
+def _attached(query: ReportQuery) -> dict[str, str]:
+    name = f"{_file_name(query)}{'-focus' if query.format == 'focus' else ''}.csv"
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 def _file_name(query: ReportQuery) -> str:

@@ -3,6 +3,7 @@
 import click
 
 from usage_ingest.cli.backfill import backfill
+from usage_ingest.cli.chargeback import chargeback
 from usage_ingest.cli.dead_letters import dead_letters
 from usage_ingest.cli.doctor import doctor
 from usage_ingest.cli.events import events
@@ -38,6 +39,7 @@ main.add_command(doctor)
 main.add_command(events)
 main.add_command(export)
 main.add_command(rollups)
+main.add_command(chargeback)
 main.add_command(dead_letters)
 main.add_command(backfill)
 main.add_command(identity)
