@@ -5,7 +5,6 @@ the host imports it to index the functions. One bad annotation takes the whole a
 the trigger's argument is typing.List, not list.
 """
 
-import dataclasses
 import json
 import logging
 import typing
@@ -39,7 +38,7 @@ logging.getLogger("azure.identity").setLevel(logging.WARNING)
 )
 async def ingest_usage_events(events: typing.List[func.EventHubEvent]) -> None:
     """Store a batch of one partition; raises while the store cannot write: the host retries."""
-    from usage_ingest import wiring
+    from usage_ingest import telemetry, wiring
     from usage_ingest.events.ingest import Batch
     from usage_ingest.ports import ReceivedEvent
 
@@ -49,30 +48,43 @@ async def ingest_usage_events(events: typing.List[func.EventHubEvent]) -> None:
         ReceivedEvent(each.get_body(), each.sequence_number, _utc(each.enqueued_time))
         for each in events
     ]
-    await wiring.running().ingest.batch(Batch(_partition_id(events[0]), received))
+    with telemetry.failures_told("ingest_usage_events"):
+        await wiring.running().ingest.batch(Batch(_partition_id(events[0]), received))
 
 
 @app.function_name("close_gaps")
 @app.timer_trigger(arg_name="timer", schedule="%CLOSE_GAPS_SCHEDULE%", run_on_startup=False)
 async def close_gaps(timer: func.TimerRequest) -> None:
     """Find what the host passed over, read it again and store it."""
-    from usage_ingest import wiring
+    from usage_ingest import telemetry, wiring
     from usage_ingest.events.gaps import close_gaps as close
+    from usage_ingest.health import tell_health
 
     del timer  # whether it is late makes no difference
-    running = wiring.running()
-    await close(running.ingest, running.settings.event_hub_retention_days)
+    with telemetry.failures_told("close_gaps"):
+        running = wiring.running()
+        try:
+            await close(running.ingest, running.settings.event_hub_retention_days)
+        finally:
+            letter_days = running.settings.dead_letter_ttl_days
+            await tell_health(running.reports, running.clock, letter_days)
 
 
 @app.function_name("collect_streaming_metrics")
 @app.timer_trigger(arg_name="timer", schedule="%METRICS_SCHEDULE%", run_on_startup=False)
 async def collect_streaming_metrics(timer: func.TimerRequest) -> None:
     """Collect what APIM measured of streamed requests since the last run."""
-    from usage_ingest import wiring
+    from usage_ingest import telemetry, wiring
+    from usage_ingest.health import tell_streaming
 
     del timer  # the watermark says where to go on, however late it is
-    async with wiring.collecting(wiring.running()) as collect:
-        await collect.run()
+    with telemetry.failures_told("collect_streaming_metrics"):
+        running = wiring.running()
+        try:
+            async with wiring.collecting(running) as collect:
+                await collect.run()
+        finally:
+            await tell_streaming(running.reports, running.clock)
 
 
 @app.function_name("accept_usage_events")
@@ -85,7 +97,7 @@ async def accept_usage_events(req: func.HttpRequest) -> func.HttpResponse:
     try:
         accepted = await wiring.running().accept.events(req.get_body())
     except UsageIngestError as error:
-        return _problem(error)
+        return _problem(error, "accept_usage_events")
     return _json({"accepted": accepted}, status=202)
 
 
@@ -105,11 +117,32 @@ async def usage_summary(req: func.HttpRequest) -> func.HttpResponse:
         query = parse_query(req.params, now.date(), running.settings.rollup_tags)
         summary = await summarise(query, running.reports, now)
     except UsageIngestError as error:
-        return _problem(error)
+        return _problem(error, "usage_summary")
     headers = {"X-Usage-Complete": "true" if is_complete(summary) else "false"}
     if query.format == "csv":
         return func.HttpResponse(to_csv(summary), mimetype="text/csv", headers=headers)
     return _json(summary, headers=headers)
+
+
+@app.function_name("chargeback_report")
+@app.route(route="v1/chargeback/report", methods=["GET"])
+async def chargeback_report(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer what usage costs, who pays for it, and how far that can be trusted."""
+    from usage_ingest import wiring
+    from usage_ingest.chargeback.answer import answer
+    from usage_ingest.chargeback.report_query import parse_report_query
+    from usage_ingest.errors import UsageIngestError
+    from usage_ingest.from_settings import biller
+
+    try:
+        running = wiring.running()
+        now = running.clock.now()
+        query = parse_report_query(req.params, now.date(), running.settings.rollup_tags)
+        found = await answer(query, running.chargeback, biller(running.settings), now)
+    except UsageIngestError as error:
+        return _problem(error, "chargeback_report")
+    headers = dict(found.headers)
+    return func.HttpResponse(found.body, mimetype=found.mimetype, headers=headers)
 
 
 @app.function_name("health")
@@ -118,12 +151,13 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Answer ok or not ok, and no more: anybody may ask."""
     from usage_ingest import wiring
     from usage_ingest.errors import UsageIngestError
+    from usage_ingest.problem import RETRY
 
     del req
     try:
         await wiring.running().reports.reader.check()
     except UsageIngestError:
-        return _json({"status": "not ok"}, status=503, headers=_RETRY)
+        return _json({"status": "not ok"}, status=503, headers=dict(RETRY))
     return _json({"status": "ok"})
 
 
@@ -145,11 +179,11 @@ async def status(req: func.HttpRequest) -> func.HttpResponse:
             running.settings.dead_letter_ttl_days,
         )
     except UsageIngestError as error:
-        return _problem(error)
+        return _problem(error, "status")
     return _json(found)
 
 
-_RETRY = {"Retry-After": "30"}
+_OUR_FAULT = 500
 
 
 def _partition_id(event: func.EventHubEvent) -> str | None:
@@ -179,37 +213,13 @@ def _json(
     )
 
 
-def _problem(error: Exception) -> func.HttpResponse:
-    """Answer an error as problem+json (RFC 9457)."""
-    from usage_ingest.errors import (
-        InvalidQueryError,
-        RefusedEventsError,
-        ThrottledError,
-        TooLargeError,
-        TransientError,
-    )
+def _problem(error: Exception, function: str) -> func.HttpResponse:
+    """Answer an error as problem+json; what is no caller's fault is alarmed."""
+    from usage_ingest import telemetry
+    from usage_ingest.problem import MIMETYPE, problem_of
 
-    problem: dict[str, typing.Any] = {"type": "about:blank", "detail": str(error)}
-    headers = None
-    if isinstance(error, InvalidQueryError):
-        problem |= {"title": "Bad request", "status": 400, "parameter": error.parameter}
-        problem["detail"] = error.text
-    elif isinstance(error, RefusedEventsError):
-        refused = [dataclasses.asdict(each) for each in error.refusals]
-        problem |= {"title": "Events cannot be read", "status": 400, "errors": refused}
-    elif isinstance(error, TooLargeError):
-        problem |= {"title": "Too large", "status": 413}
-    elif isinstance(error, ThrottledError):
-        problem |= {"title": "Too many events", "status": 429}
-        headers = _RETRY
-    elif isinstance(error, TransientError):
-        problem |= {"title": "Temporarily unavailable", "status": 503}
-        headers = _RETRY
-    else:
-        problem |= {"title": "The deployment is misconfigured", "status": 500}
-    return _json(
-        problem,
-        status=problem["status"],
-        headers=headers,
-        mimetype="application/problem+json",
-    )
+    found = problem_of(error)
+    if found.status >= _OUR_FAULT:
+        telemetry.failed(function, error)
+    headers = dict(found.headers) if found.headers else None
+    return _json(found.content, status=found.status, headers=headers, mimetype=MIMETYPE)

@@ -20,8 +20,10 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from local.bill import Bill, bill, charged, print_bill, read_book
 from local.commands import documents, publish, publish_metrics
 from local.environment import DATABASE, EMULATOR_KEY, Ports, free_ports
+from local.price_book import EXAMPLE, import_price_book
 from local.stack import Child, start_host, start_stand_ins
 from local.traffic import (
     LATEST_ARRIVAL_SECONDS,
@@ -109,12 +111,14 @@ async def demo(events: int, seed: int | None) -> None:
         run = Run(folder, free_ports())
         stand_ins = await start_stand_ins(folder, run.ports)
         try:
+            await import_price_book(run.ports.settings(_TIMERS))
             found = await _drive(run, _cut(sent), _cut(traffic.metrics), chance)
+            money = await _charged(run, traffic)
         finally:
             if run.host is not None:
                 await run.host.stop()
             await stand_ins.stop()
-    same = _print_verdict(traffic, found)
+    same = _print_verdict(traffic, found) & print_bill(_expected_bill(traffic), money)
     print(f"\n{'EXACT' if same else 'WRONG'} after {time.monotonic() - began:.0f} seconds")
     sys.exit(0 if same else 1)
 
@@ -236,6 +240,18 @@ async def _found(run: Run, gaps: int) -> Found:
         status=await run.get("status"),
         gaps=gaps,
     )
+
+
+async def _charged(run: Run, traffic: Traffic) -> Bill:
+    """Ask the app what the days of the traffic cost."""
+    first, *_, last = traffic.all_days()
+    groups = "owner,subscription,model,day"
+    query = f"group_by={groups}&start_date={first}&end_date={last}"
+    return charged(await run.get(f"chargeback/report?{query}"))
+
+
+def _expected_bill(traffic: Traffic) -> Bill:
+    return bill(traffic.calls, read_book(EXAMPLE), traffic.all_days())
 
 
 def _before(day: str) -> str:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from local.bill import Call
 from local.environment import COMPONENT
 
 Totals = dict[tuple[str, str, str], Counter[str]]
@@ -58,8 +59,9 @@ class Sent:
 class Traffic:
     """Makes events in random order; `expected` grows with each that is made.
 
-    So do `metrics`, the rows of streamed calls as APIM would emit them, and `uncovered`, the
-    streamed calls of a subscription and day that no row tells of.
+    So do `metrics`, the rows of streamed calls as APIM would emit them, `uncovered`, the
+    streamed calls of a subscription and day that no row tells of, and `calls`, all that is to
+    be paid.
     """
 
     chance: random.Random
@@ -70,6 +72,7 @@ class Traffic:
     repeated: int = 0
     metrics: list[dict[str, Any]] = field(default_factory=list)
     uncovered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    calls: list[Call] = field(default_factory=list)
     _recent: list[Sent] = field(default_factory=list)
 
     def events(self, number: int) -> Iterator[Sent]:
@@ -82,6 +85,11 @@ class Traffic:
             if self.chance.random() < 0.02:
                 self.broken += 1
                 yield self._broken()
+
+    def all_days(self) -> list[str]:
+        """Return the days that calls may be of, the first one first."""
+        today = self.now.date()
+        return [(today - timedelta(days=ago)).isoformat() for ago in range(self.days, -1, -1)]
 
     def _keep(self, sent: Sent) -> Sent:
         self._recent = [*self._recent[-199:], sent]
@@ -107,6 +115,20 @@ class Traffic:
         totals["requests"] += 1
         for name, value in units.items():
             totals[name] += value
+
+    def _bill(self, event: Mapping[str, Any], model: str, moment: datetime, *tokens: int) -> None:
+        """Keep what is to be paid for a call of our own shape: input, cached, output."""
+        self.calls.append(
+            Call(
+                event["subscription_id"],
+                event["product_id"],
+                event["deployment"],
+                model,
+                event.get("service_tier"),
+                moment.date().isoformat(),
+                *tokens,
+            )
+        )
 
     def _own(self, subscription: str, moment: datetime, kind: str) -> Sent:
         product, team = TEAMS[subscription]
@@ -147,6 +169,7 @@ class Traffic:
         size, written = self.chance.randrange(20, 6_000), self.chance.randrange(1, 900)
         units = {"input_tokens": size, "output_tokens": written, "total_tokens": size + written}
         self._count(subscription, asked, moment, **units)
+        self._bill(event, asked, moment, size, 0, written)
         names = ("Prompt Tokens", "Completion Tokens", "Total Tokens")
         (dimensions,) = TEMPLATES["streamed"]["dimensions"]
         self.metrics += [
@@ -191,9 +214,11 @@ class Traffic:
         thought = written // 3 if asked == "o4-mini" else 0
         usage = event["usage"]
         if kind == "embeddings":
+            self._bill(event, model, moment, size, 0, 0)
             self._count(subscription, model, moment, input_tokens=size, total_tokens=size)
             usage = filled(usage, prompt_tokens=size, total_tokens=size)
             return filled(event, response_model=model, usage=usage)
+        self._bill(event, model, moment, size, cached, written)
         self._count(
             subscription,
             model,
@@ -224,6 +249,8 @@ class Traffic:
         size, written = self.chance.randrange(20, 6_000), self.chance.randrange(1, 900)
         units = {"input_tokens": size, "output_tokens": written, "total_tokens": size + written}
         self._count(subscription, model, moment, **units)
+        product, day = TEAMS[subscription][0], moment.date().isoformat()
+        self.calls.append(Call(subscription, product, "chat", model, None, day, size, 0, written))
         event = {
             "id": f"chatcmpl-{self.chance.getrandbits(64):016x}",
             "timestamp": f"{moment.month}/{moment.day}/{moment.year} "

@@ -10,6 +10,7 @@ from azure.eventhub.exceptions import EventHubError
 
 from local.commands import publish, publish_metrics, wait_a_little
 from local.environment import HUB, WORKSPACE, Ports
+from local.price_book import import_price_book
 from local.stack import start_host, start_stand_ins, until_stopped
 from local.traffic import Traffic, utc_now
 
@@ -38,6 +39,8 @@ async def up(data: Path, ports: Ports, *, demo: bool, rate: int) -> None:
         host = await start_host(data, ports, settings, "--panel")
         try:
             file = _write_settings(data, settings)
+            if demo:
+                await import_price_book(settings)
             _print_addresses(data, ports, file)
             while not await wait_a_little(_BURST_SECONDS, stopped):
                 if demo:
@@ -76,6 +79,8 @@ def _print_addresses(data: Path, ports: Ports, file: str) -> None:
 usage-ingest is running on this machine
 
   summary      {site}/usage/summary?group_by=subscription,model
+  cost         {site}/chargeback/report?group_by=owner,model
+  cost, page   {site}/chargeback/report?format=html
   status       {site}/status
   health       {site}/health
   events       {site}/events   (POST)

@@ -13,6 +13,7 @@ from local.cosmos import CosmosServer
 from local.event_hubs import EventHubsServer, HubSpec
 from local.log_analytics import LogAnalyticsServer
 from tests.builders import COMPONENT, NOON, WORKSPACE, FrozenClock
+from tests.declared import _declared_lines  # noqa: F401 - a fixture
 from tests.endpoints import named_settings  # noqa: F401 - a fixture
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 - hooks
 from usage_ingest import telemetry

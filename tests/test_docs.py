@@ -15,6 +15,16 @@ import pytest
 
 from usage_ingest import telemetry
 from usage_ingest.adapters.log_analytics import MAX_ROWS
+from usage_ingest.chargeback.chunk_document import chunk_document
+from usage_ingest.chargeback.line import GROUPS, Charge
+from usage_ingest.chargeback.report_fold import MAX_GROUPS
+from usage_ingest.chargeback.report_query import FORMATS, PARAMETERS
+from usage_ingest.chargeback.statement_document import (
+    attempt_document,
+    statement_document,
+    statement_of,
+)
+from usage_ingest.chargeback.sums import Doubt
 from usage_ingest.cli.main import main
 from usage_ingest.completeness import CHECK_PATIENCE
 from usage_ingest.containers import CONTAINERS
@@ -68,7 +78,7 @@ DOCUMENTS: Final = [
 _LINK: Final = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 _PATH: Final = re.compile(
-    r"(?:usage_ingest|local|tests|docs|benchmarks|policies)/[\w./-]*|[\w.-]+\.(?:py|toml|md|sample)"
+    r"(?:usage_ingest|local|tests|docs|benchmarks|policies|infra)/[\w./-]*|[\w.-]+\.(?:py|toml|md|sample)"
 )
 _EXAMPLE: Final = re.compile(r"<!-- example: (\w+) -->\n```json\n(.*?)\n```", re.DOTALL)
 
@@ -107,6 +117,7 @@ def test_the_documents_that_the_readme_promises_are_there() -> None:
         "README.md",
         "docs/architecture.md",
         "docs/delivery-guarantees.md",
+        "docs/deploy.md",
         "docs/glossary.md",
         "docs/runbook.md",
         "policies/README.md",
@@ -171,8 +182,16 @@ def test_the_readme_knows_what_summaries_are_asked_for_and_why_they_are_incomple
     assert {"start_date", "end_date", "group_by"} <= words
 
 
-def test_the_readme_lists_the_containers_with_what_they_index() -> None:
-    text = text_of("README.md")
+def test_the_readme_knows_what_reports_of_money_are_asked_for_and_what_they_tell() -> None:
+    words = words_in_code(text_of("README.md"))
+
+    assert {*GROUPS, *PARAMETERS, *FORMATS} <= words
+    assert {*Doubt, *Charge} <= words
+    assert f"at most {MAX_GROUPS:,} groups" in text_of("README.md")
+
+
+def test_deploying_by_hand_lists_the_containers_with_what_they_index() -> None:
+    text = text_of("docs/deploy.md")
     for each in CONTAINERS:
         indexed = [path["path"] for path in each["indexingPolicy"]["includedPaths"]]
         row = [f"`{each['id']}`", f"`{each['partitionKey']['paths'][0]}`"]
@@ -277,6 +296,15 @@ def test_the_state_of_the_architecture_is_what_is_stored() -> None:
     (name, values), *rest = identity_of([example("identity")]).values.items()
     assert not rest
     assert identity_document(name, values) == example("identity")
+
+
+def test_the_statement_of_the_architecture_is_what_is_stored() -> None:
+    head, chunk, attempt = example("statement"), example("statement_chunk"), example("attempt")
+
+    statement = statement_of(head)
+    assert statement_document(statement) == head
+    assert chunk_document(statement, 0, statement.chunks[0], chunk["body"]) == chunk
+    assert attempt_document(statement, statement.closed_at, 1) == attempt
 
 
 def test_the_metric_record_of_the_architecture_is_what_is_stored() -> None:

@@ -20,8 +20,12 @@ from local.event_hubs import SendFault
 from local.log_analytics import Fault as LogsFault
 from tests.builders import WORKSPACE, body, make_event, make_log_row
 from tests.conftest import Logs, Stack
+from tests.infra.told import fields_of, lines
 from usage_ingest import wiring
-from usage_ingest.errors import ConfigError
+from usage_ingest.chargeback.close import Close
+from usage_ingest.chargeback.imports.own import read_yaml
+from usage_ingest.chargeback.reference_document import content_id, to_document
+from usage_ingest.errors import ConfigError, TransientError
 
 EXPECTED: dict[str, dict[str, Any]] = {
     "ingest_usage_events": {
@@ -50,6 +54,11 @@ EXPECTED: dict[str, dict[str, Any]] = {
     },
     "accept_usage_events": {"route": "v1/events", "methods": ["POST"], "authLevel": "FUNCTION"},
     "usage_summary": {"route": "v1/usage/summary", "methods": ["GET"], "authLevel": "FUNCTION"},
+    "chargeback_report": {
+        "route": "v1/chargeback/report",
+        "methods": ["GET"],
+        "authLevel": "FUNCTION",
+    },
     "health": {"route": "v1/health", "methods": ["GET"], "authLevel": "ANONYMOUS"},
     "status": {"route": "v1/status", "methods": ["GET"], "authLevel": "FUNCTION"},
 }
@@ -202,6 +211,65 @@ async def test_the_timer_watches_every_partition(running: Stack) -> None:
     assert sorted(each["partition_id"] for each in progress) == ["0", "1"]
 
 
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The names of the lines since the last call."""
+    return [fields_of(each)[0] for each in lines(caplog)]
+
+
+async def test_the_timer_tells_how_everything_is(
+    running: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="usage_ingest")
+
+    await function_app.close_gaps(typing.cast("func.TimerRequest", None))
+
+    assert told(caplog) == ["gaps_watched", "partition_health", "partition_health", "health"]
+    del running
+
+
+async def test_a_timer_that_fails_tells_it_and_how_everything_is(
+    running: Stack, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = running.start(patience_seconds=0.2)
+    monkeypatch.setattr(wiring._Running, "app", app)
+    running.cosmos.faults.add(Fault(operation="create", count=None, status=503))
+    caplog.set_level("INFO", logger="usage_ingest")
+
+    with pytest.raises(TransientError):
+        await function_app.close_gaps(typing.cast("func.TimerRequest", None))
+
+    names = told(caplog)
+    assert names[-2:] == ["health", "function_failed"]
+    assert "gap_step_failed" in names
+
+
+@pytest.mark.parametrize("status", [403, 503])
+async def test_a_route_that_cannot_answer_is_alarmed(
+    running: Stack,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    monkeypatch.setattr(wiring._Running, "app", running.start(patience_seconds=0.2))
+    running.cosmos.faults.add(Fault(operation="query", count=None, status=status))
+
+    answer = await function_app.usage_summary(request("usage/summary"))
+
+    ((name, fields),) = [fields_of(each) for each in lines(caplog)]
+    assert answer.status_code == (500 if status == 403 else 503)
+    assert (name, fields["function"]) == ("function_failed", "usage_summary")
+    assert fields["text"] == content(answer)["detail"]
+
+
+async def test_a_question_that_is_wrong_is_no_alarm(
+    running: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await function_app.usage_summary(request("usage/summary", group_by="colour"))
+
+    assert (answer.status_code, lines(caplog)) == (400, [])
+    del running
+
+
 def request(path: str, **params: str) -> func.HttpRequest:
     return func.HttpRequest("GET", f"http://localhost/api/v1/{path}", params=params, body=b"")
 
@@ -292,7 +360,7 @@ async def test_a_hub_that_takes_no_events_is_said(
     monkeypatch.setattr(wiring._Running, "app", running.start(patience_seconds=3))
     running.hubs.fail_sends(fault)
 
-    event = make_event(event_time=datetime.now(UTC).isoformat())
+    event = make_event(event_time=running.clock.now().isoformat())
     answer = await function_app.accept_usage_events(post(event))
 
     assert answer.status_code == status
@@ -394,6 +462,113 @@ async def test_the_summary_comes_as_csv(running: Stack) -> None:
     assert answer.get_body().decode().splitlines()[1].startswith("'=cmd,1,")
 
 
+PRICES = """
+source: contract 2026
+prices:
+  - model: gpt-4o
+    from_day: 2026-10-01
+    currency: EUR
+    unit_prices: {input: 2.50, cached_input: 1.25, output: 10}
+owners:
+  - {subscription: hr-copilot, from_day: 2026-10-01, owner: hr, markup_percent: 10}
+names:
+  - {of: owner, value: hr, name: "=Human <b>Resources</b>", from_day: 2026-10-01}
+"""
+
+
+async def import_prices(running: Stack) -> None:
+    found = read_yaml(PRICES, "prices.yaml")
+    assert not found.problems
+    documents = [to_document(each.noun) for each in found.nouns]
+    await running.app.reference.append("prices.yaml", content_id(documents), documents)
+
+
+async def report(**params: str) -> func.HttpResponse:
+    """A report of the day that events are of, unless a period is named."""
+    if "period" not in params:
+        params |= {"start_date": "2026-11-20", "end_date": "2026-11-20"}
+    answer: func.HttpResponse = await function_app.chargeback_report(
+        request("chargeback/report", **params)
+    )
+    return answer
+
+
+async def test_the_report_prices_what_was_stored(running: Stack) -> None:
+    await import_prices(running)
+    unknown = make_event(response_model="gpt-unknown", request_model=None)
+    await running.app.ingest.batch(make_numbered(make_event(), make_event(), unknown))
+
+    answer = await report(group_by="owner,model")
+
+    found = content(answer)
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    priced, unpriced = found["groups"]
+    assert priced["key"] == {"owner": "hr", "model": "gpt-4o"}
+    (charges,) = priced["charges"]
+    # twice: 36 at 2.5, 64 cached at 1.25, 20 at 10, each for a million, and 10 % on top
+    assert (charges["currency"], charges["amount"]) == ("EUR", "0.000814")
+    assert [each["quantity"] for each in charges["lines"]] == [72, 128, 40]
+    assert unpriced["charges"] == []
+    assert found["unpriced"]["listed"][0]["model"] == "gpt-unknown"
+    assert [each["source"] for each in found["prices"]["listed"]] == ["contract 2026"]
+    assert found["prices"]["listed"][0]["import"] == 1
+    assert answer.headers["X-Usage-Unpriced"] == str(found["unpriced"]["count"])
+    assert answer.headers["X-Usage-Complete"] == "false"
+
+
+async def test_the_report_of_a_closed_period_is_frozen(running: Stack) -> None:
+    october = "2026-10-20T11:59:58Z"
+    await import_prices(running)
+    await running.app.ingest.batch(make_numbered(make_event(event_time=october)))
+    close = Close(stores=running.app.chargeback, clock=running.clock, tags=("team",))
+    await close("2026-10", "a test")
+    await running.app.ingest.batch(make_numbered(make_event(event_time=october)))
+
+    closed = content(await report(period="2026-10"))
+    following = content(await report(period="2026-11"))
+
+    assert closed["totals"]["charges"][0]["amount"] == "0.000407"
+    assert closed["periods"][0]["state"] == "closed"
+    assert following["totals"]["charges"][0]["corrections"] == "0.000407"
+    assert following["corrections"]["of"] == ["2026-10"]
+
+
+async def test_the_report_comes_as_csv_that_a_spreadsheet_does_not_compute(running: Stack) -> None:
+    await import_prices(running)
+    await running.app.ingest.batch(make_numbered(make_event()))
+
+    answer = await report(group_by="owner", format="csv")
+
+    header, first, *_ = answer.get_body().decode("utf-8-sig").splitlines()
+    assert answer.mimetype == "text/csv"
+    assert header.startswith("owner,owner_name,charge,")
+    assert first.startswith("hr,'=Human <b>Resources</b>,usage,")
+    assert "chargeback-2026-11-20-to-2026-11-20.csv" in answer.headers["Content-Disposition"]
+
+
+async def test_the_report_comes_as_a_page_that_loads_and_runs_nothing(running: Stack) -> None:
+    await import_prices(running)
+    await running.app.ingest.batch(make_numbered(make_event()))
+
+    answer = await report(format="html")
+
+    page = answer.get_body().decode()
+    assert answer.mimetype == "text/html"
+    assert "=Human &lt;b&gt;Resources&lt;/b&gt;" in page
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_report_without_prices_owners_or_usage_is_empty_and_says_so(
+    running: Stack,
+) -> None:
+    found = content(await report())
+
+    assert found["totals"] == {"charges": [], "unpriced": []}
+    assert found["completeness"]["days_without_usage"] == ["2026-11-20"]
+    del running
+
+
 async def test_a_bad_parameter_is_named(running: Stack) -> None:
     answer = await function_app.usage_summary(request("usage/summary", group_by="colour"))
 
@@ -405,6 +580,14 @@ async def test_a_bad_parameter_is_named(running: Stack) -> None:
     del running
 
 
+async def test_a_bad_parameter_of_a_report_is_named(running: Stack) -> None:
+    answer = await report(period="november")
+
+    assert (answer.status_code, content(answer)["parameter"]) == (400, "period")
+    assert answer.mimetype == "application/problem+json"
+    del running
+
+
 async def test_a_store_that_is_down_is_said_with_a_time_to_retry(
     running: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -412,11 +595,13 @@ async def test_a_store_that_is_down_is_said_with_a_time_to_retry(
     running.cosmos.faults.add(Fault(operation=None, count=None, status=503))
 
     summary = await function_app.usage_summary(request("usage/summary"))
+    chargeback = await report()
     health = await function_app.health(request("health"))
     status = await function_app.status(request("status"))
 
     assert (summary.status_code, summary.headers["Retry-After"]) == (503, "30")
     assert content(summary)["title"] == "Temporarily unavailable"
+    assert (chargeback.status_code, chargeback.headers["Retry-After"]) == (503, "30")
     assert (health.status_code, content(health)) == (503, {"status": "not ok"})
     assert content(status)["dependencies"]["cosmos_db"]["ok"] is False
 
@@ -426,9 +611,10 @@ async def test_missing_settings_are_all_named(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv(name, raising=False)
 
     summary = await function_app.usage_summary(request("usage/summary"))
+    chargeback = await report()
     health = await function_app.health(request("health"))
 
-    assert summary.status_code == 500
+    assert (summary.status_code, chargeback.status_code) == (500, 500)
     assert "EVENT_HUB_NAME: is missing" in content(summary)["detail"]
     assert "COSMOS_ENDPOINT: is missing" in content(summary)["detail"]
     assert content(health) == {"status": "not ok"}

@@ -9,9 +9,10 @@ from typing import Final
 import pytest
 
 from tests.readme_table import README, main, tables, with_tables
+from usage_ingest.chargeback.focus import Biller
 from usage_ingest.errors import ConfigError
 from usage_ingest.event_settings import CONNECTION, NAMESPACE
-from usage_ingest.from_settings import pace, sources
+from usage_ingest.from_settings import biller, pace, sources
 from usage_ingest.metrics.watermark import Pace
 from usage_ingest.settings import (
     HOST_SETTINGS,
@@ -73,6 +74,24 @@ def test_what_is_not_set_has_its_default() -> None:
         "drop",
     )
     assert (found.rollup_slots, found.rollup_tags, found.privacy_hmac_keys) == (4, (), {})
+
+
+def test_who_bills_is_named_and_has_names_by_default() -> None:
+    named = {"BILLING_ACCOUNT_ID": "contoso", "INVOICE_ISSUER_NAME": "AI platform team"}
+
+    assert biller(settings()) == Biller(
+        account_id="internal", account_name="Internal chargeback", issuer="Platform team"
+    )
+    assert biller(settings(**named)) == Biller(
+        account_id="contoso", account_name="Internal chargeback", issuer="AI platform team"
+    )
+
+
+def test_a_public_list_fills_in_prices_unless_it_is_turned_off() -> None:
+    assert settings().list_estimates == "on"
+    assert settings(LIST_ESTIMATES="off").list_estimates == "off"
+    (problem,) = problems(LIST_ESTIMATES="maybe")
+    assert problem.startswith("LIST_ESTIMATES: Input should be 'on' or 'off'.")
 
 
 def test_nothing_set_names_everything_that_is_missing_at_once() -> None:

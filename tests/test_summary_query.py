@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usage_ingest.errors import InvalidQueryError
+from usage_ingest.parameters import MAX_DAYS
 from usage_ingest.rollup import KEY_FIELDS
 from usage_ingest.summary_query import (
-    MAX_DAYS,
     STORED_FIELDS,
     SummaryQuery,
     parse_query,

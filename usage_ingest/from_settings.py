@@ -1,5 +1,8 @@
 """What the settings come to, in the words of the flows. Pure."""
 
+from usage_ingest.chargeback.estimate import estimator
+from usage_ingest.chargeback.focus import Biller
+from usage_ingest.chargeback.reference import Estimate
 from usage_ingest.events.privacy import Privacy
 from usage_ingest.metrics.watermark import Pace, Source
 from usage_ingest.settings import Settings
@@ -30,3 +33,17 @@ def privacy(settings: Settings) -> Privacy:
         for name, secret in settings.privacy_hmac_keys.items()
     }
     return Privacy(settings.end_user_id, settings.client_ip, keys)
+
+
+def biller(settings: Settings) -> Biller:
+    """Return who charges the owners."""
+    return Biller(
+        account_id=settings.billing_account_id,
+        account_name=settings.billing_account_name,
+        issuer=settings.invoice_issuer_name,
+    )
+
+
+def list_estimates(settings: Settings) -> Estimate | None:
+    """Return what fills in for models without a price, if anything shall."""
+    return estimator(enabled=settings.list_estimates == "on")

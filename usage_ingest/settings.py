@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from usage_ingest.billing_settings import BillingSettings
 from usage_ingest.errors import ConfigError
 from usage_ingest.event_settings import CONNECTION, ENDPOINT, NAMESPACE, EventSettings
 
@@ -47,7 +48,7 @@ def _profiles(value: object) -> object:
     return _listed(value, _PROFILE, "a profile's name")
 
 
-class Settings(EventSettings):
+class Settings(BillingSettings, EventSettings):
     """What the app reads from its environment; field descriptions say what each is for."""
 
     metrics_targets: Annotated[tuple[str, ...], BeforeValidator(_targets)] = Field(

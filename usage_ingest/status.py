@@ -1,7 +1,7 @@
 """The verb behind the status page: dependencies, lag and gaps by partition, dead letters."""
 
 from collections.abc import Awaitable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from usage_ingest.completeness import hub_state
@@ -38,12 +38,8 @@ async def status(
     }
     if not dependencies["cosmos_db"]["ok"]:
         return found
-    dead_letters = DeadLetterCounts()
-    today = clock.now().date()
-    first = today - timedelta(days=dead_letter_days)
-    last = today + timedelta(days=1)
-    async for document in stores.reader.dead_letter_counts(first.isoformat(), last.isoformat()):
-        dead_letters.add(document)
+    first = clock.now().date() - timedelta(days=dead_letter_days)
+    dead_letters = await dead_letters_since(stores, clock.now(), first)
     return {
         **found,
         "dead_letters_since": first.isoformat(),
@@ -53,14 +49,28 @@ async def status(
     }
 
 
+async def dead_letters_since(stores: ReportStores, now: datetime, first: date) -> DeadLetterCounts:
+    """Return the dead letters of events that were enqueued on a day or later."""
+    found = DeadLetterCounts()
+    last = now.date() + timedelta(days=1)
+    async for document in stores.reader.dead_letter_counts(first.isoformat(), last.isoformat()):
+        found.add(document)
+    return found
+
+
+async def streaming_since(stores: ReportStores, now: datetime, first: date) -> Streaming:
+    """Return streamed requests and their tokens of the days from one on."""
+    found, last = Streaming(), now.date().isoformat()
+    async for rollup in stores.reader.rollups(STREAMING_COLUMNS, first.isoformat(), last, {}):
+        found.add(rollup)
+    return found
+
+
 async def _metrics(stores: ReportStores, now: datetime) -> dict[str, Any]:
     """Return the watermarks, and what streamed requests of the last days lack."""
-    metrics, streaming = await stores.metrics(), Streaming()
-    last = now.date()
+    metrics, last = await stores.metrics(), now.date()
     first = last - STREAMING_DAYS
-    rows = stores.reader.rollups(STREAMING_COLUMNS, first.isoformat(), last.isoformat(), {})
-    async for rollup in rows:
-        streaming.add(rollup)
+    streaming = await streaming_since(stores, now, first)
     return {
         **metrics_state(metrics, now, first, last),
         "streaming_since": first.isoformat(),

@@ -9,13 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from usage_ingest.completeness import (
-    Counted,
-    Sources,
-    completeness,
-    hub_days,
-)
-from usage_ingest.dead_letter_counts import DeadLetterCounts
+from usage_ingest.completeness import completeness
+from usage_ingest.coverage import ESTIMATED_FIELDS, Seen, sources
 from usage_ingest.document import time_text
 from usage_ingest.errors import InvalidQueryError
 from usage_ingest.ports import ReportReader, ReportStores
@@ -27,7 +22,6 @@ from usage_ingest.summary_query import STORED_TAG, SummaryQuery, Value, stored_f
 MAX_GROUPS: Final = 20_000
 NARROWING: Final = frozenset({"day"})
 """Filters that hold for streamed requests and their metrics alike."""
-ESTIMATED_FIELDS: Final = ("input_tokens", "output_tokens", "total_tokens")
 
 _HISTOGRAM: Final = (*LATENCY_BUCKETS, (None, LATENCY_ABOVE))
 _LAST_BOUND: Final = LATENCY_BUCKETS[-1][0]
@@ -49,11 +43,10 @@ class _Sums:
 
 @dataclass(slots=True)
 class _Fold:
-    """The sums by group key, and the days that have any."""
+    """The sums by group key, and what was seen of all that is in them."""
 
     groups: dict[Key, _Sums] = field(default_factory=dict)
-    days: set[str] = field(default_factory=set)
-    streaming: Streaming = field(default_factory=Streaming)
+    seen: Seen = field(default_factory=Seen)
 
     def totals(self) -> _Sums:
         totals = _Sums()
@@ -65,38 +58,20 @@ class _Fold:
 async def summarise(query: SummaryQuery, stores: ReportStores, now: datetime) -> dict[str, Any]:
     """Return the summary, ready for JSON.
 
-    Progress, dead letters and watermarks are read before the rollups: what they call stored,
-    closed or collected is in the totals then, whatever is written meanwhile.
-
     Raises:
         InvalidQueryError: The grouping gives more groups than a summary holds.
     """
-    partitions = await stores.progress.all()
-    dead_letters = DeadLetterCounts()
-    async for document in stores.reader.dead_letter_counts(*hub_days(query)):
-        dead_letters.add(document)
-    sources = Sources(partitions, dead_letters, await stores.metrics())
+    known = await sources(query, stores)
     fold = await _folded(query, _rollups(query, stores.reader))
     if not query.filters.keys() <= NARROWING:
-        fold.streaming = await _streaming(query, stores.reader)
-    totals = fold.totals()
+        fold.seen.streaming = await _streaming(query, stores.reader)
     return {
         **_asked(query),
         "generated_at": time_text(now),
-        "totals": _numbers(totals),
+        "totals": _numbers(fold.totals()),
         "groups": _groups(query, fold),
-        "completeness": completeness(query, _counted(fold, totals), sources, now),
+        "completeness": completeness(query, fold.seen.counted(), known, now),
     }
-
-
-def _counted(fold: _Fold, totals: _Sums) -> Counted:
-    return Counted(
-        requests_awaiting_metrics=totals.counters.get("requests_awaiting_metrics", 0),
-        requests_without_usage=totals.counters.get("requests_without_usage", 0),
-        estimated=bool(totals.estimated),
-        days=fold.days,
-        streaming=fold.streaming,
-    )
 
 
 async def _streaming(query: SummaryQuery, reader: ReportReader) -> Streaming:
@@ -153,8 +128,7 @@ async def _folded(query: SummaryQuery, rollups: AsyncIterator[dict[str, Any]]) -
                 "or group by fewer names",
             )
         fold.groups.setdefault(key, _Sums()).add(counters, _estimated(rollup, counters))
-        fold.days.add(rollup["day"])
-        fold.streaming.add(rollup)
+        fold.seen.add(rollup)
     return fold
 
 

@@ -3,12 +3,14 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from usage_ingest.record import USAGE_FIELDS
 from usage_ingest.rollup import REQUEST_COUNTERS
 from usage_ingest.summary_query import Value
 
+Cell = Value | int | Decimal
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a cell starts that a spreadsheet would compute instead of show."""
 
@@ -28,14 +30,16 @@ def to_csv(summary: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def cells(values: Iterable[Value | int]) -> list[str]:
-    """Return the cells of a row: null is empty, a text is never a formula."""
+def cells(values: Iterable[Cell]) -> list[str]:
+    """Return the cells of a row: null is empty, a text is never a formula, a number is plain."""
     return [_cell(value) for value in values]
 
 
-def _cell(value: Value | int) -> str:
+def _cell(value: Cell) -> str:
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) else value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return "" if value is None else str(value)

@@ -3,18 +3,24 @@
 The one table of names that callers group and filter by, and of the fields they stand for.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Literal
 
-from usage_ingest.errors import InvalidQueryError
+from usage_ingest.parameters import (
+    NOT_REPORTED,
+    TAG,
+    read_choice,
+    read_choices,
+    read_days,
+    read_groups,
+    read_range,
+    read_reported,
+    refuse_unknown,
+)
 from usage_ingest.record import Source
 
-MAX_DAYS: Final = 400
-NOT_REPORTED: Final = "-"
-"""A filter value that stands for rollups whose field is absent."""
-TAG: Final = "tag:"
 STORED_TAG: Final = "tags."
 STORED_FIELDS: Final = {
     "day": "day",
@@ -32,10 +38,7 @@ STORED_FIELDS: Final = {
 }
 """Public name -> stored field of a rollup; `tag:<name>` is `tags.<name>` beside them."""
 
-_IGNORED: Final = "code"  # where Azure Functions takes its own key
-_LAST_DAY: Final = date(9998, 12, 31)  # what is asked of the days after a range stays a date
 _STREAMING: Final[dict[str, bool | None]] = {"true": True, "false": False, NOT_REPORTED: None}
-_DAY_TEXT: Final = "takes a UTC day as YYYY-MM-DD"
 
 Format = Literal["json", "csv"]
 _FORMATS: Final[dict[str, Format]] = {"json": "json", "csv": "csv"}
@@ -68,94 +71,22 @@ def parse_query(params: Mapping[str, str], today: date, tags: Sequence[str]) -> 
         InvalidQueryError: Naming the parameter and what it takes.
     """
     names = (*STORED_FIELDS, *(TAG + tag for tag in tags))
-    known = ("start_date", "end_date", "group_by", "format", *names)
-    for name in params:
-        if name not in known and name != _IGNORED:
-            raise InvalidQueryError(name, f"is not a parameter; there are {', '.join(known)}")
-    start, end = _range(params, today)
+    refuse_unknown(params, ("start_date", "end_date", "group_by", "format", *names))
+    start, end = read_range(params, today)
     return SummaryQuery(
         start=start,
         end=end,
-        group_by=_group_by(params.get("group_by"), names),
+        group_by=read_groups(params.get("group_by"), names),
         filters={name: _filter(name, params[name], start, end) for name in names if name in params},
-        format=_format(params.get("format", "json")),
+        format=read_choice("format", params.get("format", "json"), _FORMATS),
     )
 
 
-def _range(params: Mapping[str, str], today: date) -> tuple[date, date]:
-    days = {name: _day(name, params[name]) for name in ("start_date", "end_date") if name in params}
-    end = days.get("end_date", today)
-    start = days.get("start_date", end.replace(day=1))
-    blamed = "end_date" if "end_date" in params else "start_date"
-    if end < start:
-        raise InvalidQueryError(
-            blamed, "the range ends before it starts; end_date takes start_date or a later day"
-        )
-    if (end - start).days >= MAX_DAYS:
-        raise InvalidQueryError(blamed, f"the range takes at most {MAX_DAYS} days")
-    return start, end
-
-
-def _day(parameter: str, text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise InvalidQueryError(parameter, _DAY_TEXT) from None
-    if day.isoformat() != text or day > _LAST_DAY:  # fromisoformat reads 20260131 too
-        raise InvalidQueryError(parameter, _DAY_TEXT)
-    return day
-
-
-def _group_by(text: str | None, names: Collection[str]) -> tuple[str, ...]:
-    if text is None:
-        return ()
-    groups = _values("group_by", text)
-    if unknown := [group for group in groups if group not in names]:
-        raise InvalidQueryError(
-            "group_by", f"{unknown[0]!r} is not a group; takes any of {', '.join(names)}"
-        )
-    if len(set(groups)) != len(groups):
-        raise InvalidQueryError("group_by", "takes each name once")
-    return groups
-
-
 def _filter(name: str, text: str, start: date, end: date) -> tuple[Value, ...]:
-    values = tuple(dict.fromkeys(_values(name, text)))
     if name == "streaming":
-        return _streaming(values)
+        return tuple(_STREAMING[value] for value in read_choices(name, text, _STREAMING))
     if name == "day":
-        return _days(values, start, end)
+        return read_days(name, text, start, end)
     if name == "source":
-        return _sources(values)
-    return tuple(None if value == NOT_REPORTED else value for value in values)
-
-
-def _values(parameter: str, text: str) -> tuple[str, ...]:
-    values = tuple(value.strip() for value in text.split(","))
-    if not all(values):
-        raise InvalidQueryError(parameter, "takes one or more values, separated by commas")
-    return values
-
-
-def _streaming(values: tuple[str, ...]) -> tuple[bool | None, ...]:
-    if not set(values) <= _STREAMING.keys():
-        raise InvalidQueryError("streaming", f"takes any of {', '.join(_STREAMING)}")
-    return tuple(_STREAMING[value] for value in values)
-
-
-def _days(values: tuple[str, ...], start: date, end: date) -> tuple[str, ...]:
-    if any(not start <= _day("day", value) <= end for value in values):
-        raise InvalidQueryError("day", f"takes days of the range, {start} to {end}")
-    return values
-
-
-def _sources(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not set(values) <= {source.value for source in Source}:
-        raise InvalidQueryError("source", f"takes any of {', '.join(Source)}")
-    return values
-
-
-def _format(text: str) -> Format:
-    if text not in _FORMATS:
-        raise InvalidQueryError("format", f"takes {' or '.join(_FORMATS)}")
-    return _FORMATS[text]
+        return read_choices(name, text, tuple(Source))
+    return read_reported(name, text)

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from usage_ingest.chargeback.ports import ReferenceStore
+from usage_ingest.chargeback.ports import (
+    ChargebackStores,
+    ReferenceStore,
+    RollupChanges,
+    StatementStore,
+)
 from usage_ingest.connections import connected, hub_connection, log_analytics, reread
 from usage_ingest.events.accept import Accept
 from usage_ingest.events.ingest import Ingest
 from usage_ingest.events.keep_progress import ProgressKeeper
 from usage_ingest.events.ports import Backfills, KeptLetters
-from usage_ingest.from_settings import pace, privacy, sources
+from usage_ingest.from_settings import list_estimates, pace, privacy, sources
 from usage_ingest.metrics.collect import Collect
 from usage_ingest.ports import (
     Clock,
@@ -61,8 +66,20 @@ class App:
     letters: KeptLetters
     backfills: Backfills
     totals: "CosmosTotals"
+    statements: StatementStore
+    changes: RollupChanges
     credentials: "Credentials"
     close: Callable[[], Awaitable[None]]
+
+    @property
+    def chargeback(self) -> ChargebackStores:
+        """What reports of money are read from."""
+        return ChargebackStores(
+            reports=self.reports,
+            reference=self.reference,
+            statements=self.statements,
+            changes=self.changes,
+        )
 
 
 def build(
@@ -81,6 +98,7 @@ def build(
     """
     from usage_ingest.adapters.cosmos import cosmos_patience
     from usage_ingest.adapters.cosmos_backfills import CosmosBackfills
+    from usage_ingest.adapters.cosmos_changes import CosmosRollupChanges
     from usage_ingest.adapters.cosmos_dead_letters import CosmosDeadLetters
     from usage_ingest.adapters.cosmos_identity import CosmosIdentityEditor
     from usage_ingest.adapters.cosmos_kept_letters import CosmosKeptLetters
@@ -92,6 +110,7 @@ def build(
         CosmosProgressStore,
         CosmosWatermarkStore,
     )
+    from usage_ingest.adapters.cosmos_statements import CosmosStatementStore
     from usage_ingest.adapters.cosmos_totals import CosmosTotals
     from usage_ingest.adapters.credentials import Credentials
     from usage_ingest.adapters.event_hub_publisher import EventHubPublisher
@@ -139,7 +158,7 @@ def build(
             sources=sources(settings),
             settling_delay=settings.metrics_settling_delay,
         ),
-        reference=CosmosReferenceStore(cosmos, clock),
+        reference=CosmosReferenceStore(cosmos, clock, list_estimates(settings)),
         reader=reader,
         ledger=ledger,
         identity=identity,
@@ -147,6 +166,8 @@ def build(
         letters=CosmosKeptLetters(cosmos, clock, settings.dead_letter_ttl_days),
         backfills=CosmosBackfills(cosmos),
         totals=CosmosTotals(cosmos),
+        statements=CosmosStatementStore(cosmos),
+        changes=CosmosRollupChanges(cosmos),
         credentials=credentials,
         close=close,
     )

@@ -49,6 +49,20 @@ async def test_an_import_interrupted_at_any_call_is_whole_or_not_there(
     assert call > 6
 
 
+async def test_an_answer_lost_at_any_call_leaves_one_import(stack: Stack) -> None:
+    """The SDK's own repeats of a request meet what the first one wrote."""
+    for call in range(7):
+        database = stack.new_database()
+        stack.cosmos.faults.add(Fault(skip=call, count=1, lost_answer=True))
+
+        done = await append(stack.start(COSMOS_DATABASE=database))
+
+        stack.cosmos.faults.clear()
+        app = stack.start(COSMOS_DATABASE=database)
+        assert await app.reference.imports() == [done]
+        assert len(await stack.documents("reference", database)) == len(NOUNS) + 1
+
+
 async def test_documents_that_cannot_be_seen_yet_are_waited_for(stack: Stack) -> None:
     """A report with half of a price book would be wrong, and would look right."""
     await append(stack.app)

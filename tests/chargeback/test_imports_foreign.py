@@ -410,6 +410,7 @@ def test_hours_of_audio_are_taken_where_seconds_are_exact() -> None:
     [
         ({"unitOfMeasure": "1 Hour"}, "'1 Hour' is no unit of input"),
         ({"retailPrice": -1}, "retailPrice: takes a decimal of 0 or more"),
+        ({"effectiveStartDate": "0001-01-01T00:00:00Z"}, "takes a UTC day as"),
         ({"effectiveStartDate": "soon"}, "effectiveStartDate: input should be a valid datetime"),
         ({"currencyCode": None}, "currencyCode: takes a text"),
     ],

@@ -283,6 +283,8 @@ def test_a_name_is_of_a_group_of_reports() -> None:
         ("source: s\npreis: []\n", "p.yaml:2: preis: is unknown; takes source, prices"),
         ("prices: {model: m}\n", "p.yaml:1: prices: takes a list"),
         ("source: [a]\n", "p.yaml:1: source: takes a text"),
+        ("source: ' '\n", "p.yaml:1: source: takes a text"),
+        ("prices: {}\n", "p.yaml:1: prices: takes a list"),
         ("!!python/object:os.system {}\n", "p.yaml:1: has a tag (!name)"),
     ],
 )

@@ -1,6 +1,7 @@
 """`reference`: files in, lists out."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from textwrap import dedent
 
@@ -8,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.builders import make_batch, make_event
 from tests.cli.commands import Commands
 from tests.conftest import Stack
 
@@ -28,6 +30,8 @@ OWNERS = """
 type,subscription,from_day,owner,cost_center,markup_percent
 owner,hr-copilot,2026-11-01,Human Resources,CC-17,5
 """
+TODAY = ("--day", "2026-11-20")
+MONTH = ("--from", "2026-10-21", "--to", "2026-11-20")
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ async def test_files_are_one_import_that_is_listed(run: Commands, files: list[st
     assert done["import"]["number"] == 1
     assert done["import"]["source"] == "prices.yaml, owners.csv"
     assert done["import"]["counts"] == {"price": 1, "deployment": 1, "owner": 1, "name": 1}
-    listed = await run.json("reference", "list")
+    listed = await run.json("reference", "list", *TODAY)
     assert [len(each) for each in listed.values()] == [1, 1, 1, 1, 1]
     (price,) = listed["price"]
     assert price["unit_prices"] == {"input": "2.5", "cached_input": "1.25", "output": "10"}
@@ -59,7 +63,7 @@ async def test_files_are_one_import_that_is_listed(run: Commands, files: list[st
 async def test_a_list_can_be_read_by_people(run: Commands, files: list[str]) -> None:
     await run("reference", "import", *files)
 
-    found = await run("reference", "list", "--type", "price", "--type", "import")
+    found = await run("reference", "list", "--type", "price", "--type", "import", *TODAY)
 
     assert found.exit_code == 0
     assert "model gpt-4o, sku GlobalStandard" in found.stdout
@@ -133,6 +137,7 @@ async def test_a_dry_run_needs_no_settings_and_writes_nothing(
     told = json.loads(found.stdout)
     assert (told["written"], told["import"]) == (False, None)
     assert told["counts"] == {"price": 1, "deployment": 1, "owner": 1, "name": 1}
+    assert [each["type"] for each in told["documents"]] == ["price", "deployment", "name", "owner"]
     assert await stack.documents("reference") == []
 
 
@@ -151,6 +156,7 @@ async def test_one_key_and_day_that_stands_twice_is_refused(
 async def test_without_files_the_command_is_wrong(run: Commands) -> None:
     assert (await run("reference", "import")).exit_code == 2
     assert (await run("reference", "import", "--fetch")).exit_code == 2
+    assert (await run("reference", "import", "--from-day", "0001-01-01", "--fetch")).exit_code == 2
     assert (await run("reference", "list", "--all", "--day", "2026-11-01")).exit_code == 2
 
 
@@ -194,6 +200,61 @@ async def test_prices_are_fetched_and_put_together_by_the_meter_map(
 
     assert done["import"]["source"] == "Azure Retail Prices API"
     assert done["notes"] == ["1 passed over, not in the meter map: gpt-6 Inp"]
-    (price,) = (await run.json("reference", "list", "--type", "price"))["price"]
+    (price,) = (await run.json("reference", "list", "--type", "price", *TODAY))["price"]
     assert price["unit_prices"] == {"input": "2.5"}
     assert price["from_day"] == "2024-11-01"
+
+
+async def test_a_check_of_a_book_that_covers_its_use_ends_with_zero(
+    run: Commands, stack: Stack, files: list[str]
+) -> None:
+    await stack.app.ingest.batch(make_batch(make_event(response_model="gpt-4o-2024-11-20")))
+    await run("reference", "import", *files)
+
+    found = await run("reference", "check", *MONTH)
+
+    assert found.exit_code == 0, found.output
+    assert found.stdout == "2026-10-21 to 2026-11-20: nothing is wrong.\n"
+
+
+async def test_a_check_is_of_the_last_month_where_no_days_are_named(run: Commands) -> None:
+    told = await run.json("reference", "check")
+
+    assert date.fromisoformat(told["to"]) - date.fromisoformat(told["from"]) == timedelta(days=30)
+
+
+async def test_a_check_finds_use_without_price_and_holes_and_ends_with_one(
+    run: Commands, stack: Stack, files: list[str], tmp_path: Path
+) -> None:
+    event = make_event(response_model="gpt-6", deployment="gpt-6-prod")
+    await stack.app.ingest.batch(make_batch(event))
+    ended = PRICES.replace(
+        "from_day: 2026-11-01\n", "from_day: 2026-09-01\n    through_day: 2026-10-25\n"
+    )
+    await run(
+        "reference", "import", *files, written(tmp_path / "ended.yaml", ended.split("deploy")[0])
+    )
+
+    found = await run("reference", "check", *MONTH, "--json")
+
+    assert found.exit_code == 1
+    told = json.loads(found.stdout)
+    assert (told["from"], told["to"]) == ("2026-10-21", "2026-11-20")
+    assert [(each["code"], each["of"]) for each in told["remarks"]] == [
+        ("gap", "price model gpt-4o, sku GlobalStandard"),
+        ("unpriced", "model gpt-6, region swedencentral"),
+        ("unpriced", "model gpt-6, region swedencentral"),
+        ("undocumented", "deployment gpt-6-prod, gateway apim-contoso"),
+    ]
+    text = await run("reference", "check", "--from", "2026-11-20", "--to", "2026-11-20")
+    assert text.exit_code == 1
+    assert "3 remarks." in text.stdout
+    before = await run("reference", "check", "--from", "2026-11-01", "--to", "2026-11-19")
+    assert before.exit_code == 0, before.output
+
+
+async def test_a_check_of_days_in_the_wrong_order_or_of_too_many_is_refused(run: Commands) -> None:
+    for first in ("2026-11-21", "2025-01-01"):
+        found = await run("reference", "check", "--from", first, "--to", "2026-11-20")
+        assert found.exit_code == 1
+        assert "--from: is " in found.stderr

@@ -173,7 +173,7 @@ async def test_no_secret_is_told(
 async def test_progress_goes_to_stderr(
     stack: Stack, run: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("usage_ingest.cli.rollups._TELL_SECONDS", 0.0)
+    monkeypatch.setattr("usage_ingest.cli.watch.TELL_SECONDS", 0.0)
     await ingest(stack.app, make_events())
 
     result = await run("rollups", "verify", "--day", DAY, "--json", **LONG)

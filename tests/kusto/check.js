@@ -3,14 +3,14 @@
 "use strict";
 
 const fs = require("node:fs");
-const schema = require("./app_metrics.json");
+const schemas = ["./app_metrics.json", "./app_requests.json", "./app_traces.json"].map(require);
 
 require("@kusto/language-service-next/bridge.min.js"); // defines Bridge, which the next one needs
 require("@kusto/language-service-next/Kusto.Language.Bridge.min.js"); // defines Kusto
 
 const { DiagnosticSeverity, Editor, GlobalState, KustoCode, Symbols, Syntax } = Kusto.Language;
 const globals = GlobalState.Default.WithDatabase(
-  new Symbols.DatabaseSymbol.ctor("workspace", [table(schema)]),
+  new Symbols.DatabaseSymbol.ctor("workspace", schemas.map(table)),
 );
 
 const queries = JSON.parse(fs.readFileSync(0, "utf8"));

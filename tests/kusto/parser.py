@@ -1,4 +1,4 @@
-"""Microsoft's own KQL parser over Log Analytics' table AppMetrics, for the tests of our queries.
+"""Microsoft's own KQL parser over Log Analytics' tables, for the tests of our queries.
 
 It knows the language and the columns. It does not know what Log Analytics leaves out of the
 language, and it runs nothing.

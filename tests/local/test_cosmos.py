@@ -620,6 +620,22 @@ async def test_filters(usage: ContainerProxy, where: str, expected: str) -> None
     assert "".join(row["id"] for row in found) == expected
 
 
+async def test_what_was_written_since_a_second_is_found_however_it_was_written(
+    usage: ContainerProxy, clock: Clock
+) -> None:
+    await fill(usage, doc("old"), doc("patched"), doc("replaced"))
+    clock.now += 10
+    since = [{"name": "@since", "value": int(clock.now)}]
+    await usage.patch_item("patched", "p", [{"op": "incr", "path": "/n", "value": 1}])
+    await usage.replace_item("replaced", doc("replaced"))
+    await usage.execute_item_batch([("create", (doc("batched"),))], partition_key="p")
+
+    written = "SELECT VALUE c.id FROM c WHERE c._ts >= @since"
+    assert await rows(usage, written, parameters=since) == ["patched", "replaced", "batched"]
+    before = "SELECT VALUE c.id FROM c WHERE c._ts < @since"
+    assert await rows(usage, before, parameters=since) == ["old"]
+
+
 async def test_parameters_of_any_type(usage: ContainerProxy) -> None:
     await fill(usage, *PEOPLE)
     query = "SELECT VALUE c.id FROM c WHERE c.n = @n OR ARRAY_CONTAINS(@names, c.name)"

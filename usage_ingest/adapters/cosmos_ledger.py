@@ -7,6 +7,7 @@ wrong, the answer is read from the store: a document that is there has been coun
 import asyncio
 from collections.abc import Sequence
 
+from usage_ingest import telemetry
 from usage_ingest.adapters.cosmos import USAGE, Cosmos
 from usage_ingest.adapters.ledger_batch import Place
 from usage_ingest.adapters.ledger_writer import LedgerWriter, Tally
@@ -61,6 +62,8 @@ class CosmosLedger:
         results = await asyncio.gather(
             *(write(key, group) for key, group in groups.items()), return_exceptions=True
         )
+        if gained := tally.gains.listed():  # of groups that were committed, whatever others did
+            telemetry.event("usage_counted", usage=gained)
         _raise_first([each for each in results if isinstance(each, BaseException)])
         return StoreOutcome(
             tally.stored,

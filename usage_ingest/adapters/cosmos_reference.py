@@ -6,6 +6,7 @@ also tell whether anything is new, so what was loaded is kept until there is.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -14,7 +15,7 @@ from azure.cosmos.exceptions import CosmosResourceExistsError
 from usage_ingest.adapters.cosmos import REFERENCE, Cosmos, Operation, try_batch
 from usage_ingest.adapters.cosmos_reads import pages
 from usage_ingest.chargeback.ports import Import
-from usage_ingest.chargeback.reference import Reference
+from usage_ingest.chargeback.reference import Estimate, Reference
 from usage_ingest.chargeback.reference_document import (
     IMPORT_TYPE,
     TYPES,
@@ -37,12 +38,19 @@ Document = Mapping[str, Any]
 class CosmosReferenceStore:
     """Implements chargeback.ports.ReferenceStore."""
 
-    def __init__(self, cosmos: Cosmos, clock: Clock) -> None:
-        """Use the given connection; nothing is asked of the service."""
+    def __init__(self, cosmos: Cosmos, clock: Clock, estimate: Estimate | None = None) -> None:
+        """Use the given connection; nothing is asked of the service.
+
+        Args:
+            cosmos: The connection.
+            clock: Tells when imports are finished.
+            estimate: Fills in for models without a price in all that is loaded.
+        """
         self._container = cosmos.container(REFERENCE)
         self._patience = cosmos.patience
         self._clock = clock
-        self._kept = Reference()
+        self._estimate = estimate
+        self._kept = Reference(estimate=estimate)
         self._kept_imports: list[Import] = []
 
     async def imports(self) -> list[Import]:
@@ -60,7 +68,9 @@ class CosmosReferenceStore:
         if imports != self._kept_imports:
             documents = {each: await self._all(each) for each in TYPES}
             _check_whole(documents, imports)
-            self._kept, self._kept_imports = reference_of(documents, imports), imports
+            found = reference_of(documents, imports)
+            self._kept = replace(found, estimate=self._estimate)
+            self._kept_imports = imports
         return self._kept
 
     async def append(self, source: str, content_id: str, documents: Sequence[Document]) -> Import:

@@ -24,6 +24,7 @@ from usage_ingest.adapters.patience import Patience
 from usage_ingest.adapters.rollup_keys import RollupKeys
 from usage_ingest.document import from_document
 from usage_ingest.errors import TransientError
+from usage_ingest.gains import Gains
 from usage_ingest.metrics.reading import later_reading
 from usage_ingest.record import Repeat, UsageRecord, repeat
 
@@ -42,6 +43,7 @@ class Tally:
     conflicts: list[UsageRecord] = field(default_factory=list)
     too_large: list[UsageRecord] = field(default_factory=list)
     shrank: list[UsageRecord] = field(default_factory=list)
+    gains: Gains = field(default_factory=Gains)
 
 
 class LedgerWriter:
@@ -125,6 +127,7 @@ class LedgerWriter:
         self._tally.completed += completed
         self._tally.stored += len(plan.entries) - completed
         for rollup, gain in plan.gains.items():
+            self._tally.gains.add(gain.key, gain.counters)
             if rollup not in self._place.keys and rollup not in self._place.absent:
                 self._place.keys.add(rollup, gain.key.key_hash())
         for rollup, operation in plan.rollup_operations():

@@ -3,10 +3,12 @@
 Every report, statement and export is made of lines, and nothing else adds money up.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from enum import StrEnum
+from functools import partial
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from usage_ingest.chargeback.kinds import Kind
@@ -79,7 +81,7 @@ class Line:
     document where it tells them, else of the call. `cost` is quantity times unit price,
     `list_cost` the same by the list, `amount` what the payer is charged: cost with markup.
     Of an unpriced line `rate`, `currency` and all three are None. `corrects` is the closed
-    period (YYYY-MM) that a correction is of.
+    period (YYYY-MM) that a correction is of, `corrected` how its amount is charged there.
     """
 
     subject: Subject
@@ -100,6 +102,7 @@ class Line:
     amount: Decimal | None = None
     parts_overlap: bool = False
     corrects: str | None = None
+    corrected: Charge | None = None
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal:
@@ -120,7 +123,7 @@ LINE_FIELDS: Final = {
     "day": "day",
 }
 """Public names of groups that are fields of a line's subject."""
-_OF_LINE: Final = {"model": "model", "region": "region", "token_kind": "kind"}
+_OF_LINE: Final = {"model": "model", "region": "region", "token_kind": "kind.value"}
 _OF_PAYER: Final = {"owner": "owner", "cost_center": "cost_center", "department": "department"}
 GROUPS: Final = (*_OF_PAYER, *LINE_FIELDS, *_OF_LINE)
 """Public names that reports group and filter by; `tag:<name>` beside them."""
@@ -129,23 +132,29 @@ TAG: Final = "tag:"
 
 def value_of(line: Line, name: str) -> str | None:
     """Return what a line has in a group; None is not reported."""
+    return getter(name)(line)
+
+
+def getter(name: str) -> Callable[[Line], str | None]:
+    """Return what reads a group's value of a line: for many lines it is looked up once."""
     if name.startswith(TAG):
-        return dict(line.subject.tags).get(name.removeprefix(TAG))
+        return partial(_tag, name.removeprefix(TAG))
     if name in _OF_PAYER:
-        return _text(getattr(line.payer, _OF_PAYER[name]))
+        return attrgetter(f"payer.{_OF_PAYER[name]}")
     if name in _OF_LINE:
-        return _text(getattr(line, _OF_LINE[name]))
-    return _text(getattr(line.subject, LINE_FIELDS[name]))
+        return attrgetter(_OF_LINE[name])
+    return attrgetter(f"subject.{LINE_FIELDS[name]}")
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _tag(name: str, line: Line) -> str | None:
+    return dict(line.subject.tags).get(name)
+
+
+def takes(filters: Mapping[str, Collection[str | None]], line: Line) -> bool:
+    """Whether every filter takes a line."""
+    return all(value_of(line, name) in values for name, values in filters.items())
 
 
 def chosen(lines: Iterable[Line], filters: Mapping[str, Collection[str | None]]) -> Iterable[Line]:
     """Return the lines that every filter takes."""
-    return (
-        line
-        for line in lines
-        if all(value_of(line, name) in values for name, values in filters.items())
-    )
+    return (line for line in lines if takes(filters, line))

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from usage_ingest.chargeback.line import Line
 from usage_ingest.chargeback.reference import Reference
+from usage_ingest.chargeback.statement import Chunk, Days
+from usage_ingest.ports import ReportStores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +49,15 @@ class ReferenceStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """The head of a closed period.
+    """The head of a closed period; `number` orders them from 1 on, `id` is of one attempt to close.
 
     `read_from` is when reading began: what the store wrote later may not be in it. `totals` are
     amounts by currency as decimal strings, `accepted` the reason for closing an incomplete
-    period, `completeness` what the report said of itself then. `lines` counts them.
+    period, `completeness` what the report said of itself then. `lines` counts them. `tags` are
+    those that the lines keep. `chunks` say where the lines are; the store knows.
     """
 
+    number: int
     period: str
     id: str
     closed_at: datetime
@@ -63,6 +67,8 @@ class Statement:
     totals: Mapping[str, str]
     completeness: Mapping[str, Any]
     imports: int
+    tags: tuple[str, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
 
 
 class StatementStore(Protocol):
@@ -72,18 +78,31 @@ class StatementStore(Protocol):
         """Return the heads of all closed periods, by period."""
         ...
 
-    def lines(self, statement: Statement) -> AsyncIterator[Line]:
-        """Yield the frozen lines of a period: its own, then the corrections it posted."""
+    def lines(self, statement: Statement, days: Days | None = None) -> AsyncIterator[Line]:
+        """Yield the frozen lines of a period: its own, by day, then the corrections it posted.
+
+        With `days`, only those of usage on these days.
+        """
+        ...
+
+    def corrections(self, statement: Statement, days: Days | None = None) -> AsyncIterator[Line]:
+        """Yield only the corrections that a period posted, by the period they are of and day."""
         ...
 
     async def write(self, statement: Statement, lines: AsyncIterator[Line]) -> Statement:
         """Write the lines in chunks, then the head, which closes the period.
 
+        What `lines` raises ends it, and nothing of this attempt is ever visible.
+
+        Args:
+            statement: The head, with the number after that of the last closed period.
+            lines: Those of the period by day, then corrections.
+
         Returns:
-            The statement as stored, with its count of lines and totals.
+            The statement as stored, with its count of lines, totals and chunks.
 
         Raises:
-            ConflictError: Somebody else closed the period first; nothing of this one is visible.
+            ConflictError: Somebody else closed a period first; nothing of this one is visible.
         """
         ...
 
@@ -94,3 +113,13 @@ class RollupChanges(Protocol):
     async def changed_since(self, moment: datetime, first: date, last: date) -> bool:
         """Whether a rollup of these days, both included, may have been written at or after."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargebackStores:
+    """What reports of money are read from."""
+
+    reports: ReportStores
+    reference: ReferenceStore
+    statements: StatementStore
+    changes: RollupChanges

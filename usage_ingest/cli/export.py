@@ -1,9 +1,8 @@
 """`export`: ledger and rollups as files, for Fabric, Databricks and Power BI."""
 
-import time
 from datetime import date
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 import click
 
@@ -13,19 +12,18 @@ from usage_ingest.cli.session import (
     Session,
     connected,
     dry_run_option,
-    tell,
 )
 from usage_ingest.cli.times import UtcDay
+from usage_ingest.cli.watch import watching
 from usage_ingest.errors import ConfigError
 from usage_ingest.export.columns import COLUMNS, Subject
 from usage_ingest.export.dry_run import NoDays
-from usage_ingest.export.export import Export, ExportedDay, Watch
+from usage_ingest.export.export import Export, ExportedDay
 from usage_ingest.export.ports import Target
 from usage_ingest.totals.days import days_between
 from usage_ingest.wiring import App
 
 Format = Literal["parquet", "csv", "delta"]
-_TELL_SECONDS: Final = 2.0
 
 
 @click.command()
@@ -76,7 +74,7 @@ def export(  # noqa: PLR0913, PLR0917 - arguments of a command
     async def work(app: App) -> list[ExportedDay]:
         target = NoDays() if dry_run else _target(form, folder / subject, subject)
         verb = Export(app.totals, app.clock, app.settings.ledger_ttl_days)
-        return await verb(subject, days_between(first, last), target, _watch())
+        return await verb(subject, days_between(first, last), target, watching(_so_far))
 
     written = session.run(work, LONG_PATIENCE_SECONDS)
     rows = sum(each.rows for each in written)
@@ -119,15 +117,5 @@ def _target(form: Format, folder: Path, subject: Subject) -> Target:
     return DeltaDays(folder, columns)
 
 
-def _watch() -> Watch:
-    """Tell how far it is, every few seconds."""
-    last = time.monotonic()
-
-    def watch(day: str, rows: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _TELL_SECONDS:
-            last = now
-            tell(f"{day}: {rows:,} rows")
-
-    return watch
+def _so_far(day: str, rows: int) -> str:
+    return f"{day}: {rows:,} rows"

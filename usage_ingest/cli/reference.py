@@ -20,6 +20,7 @@ from usage_ingest.chargeback.reference_document import (
     Noun,
     to_document,
 )
+from usage_ingest.cli.reference_check import check_
 from usage_ingest.cli.reference_import import import_, import_object
 from usage_ingest.cli.session import Session, connected
 from usage_ingest.cli.table import moment, table
@@ -33,6 +34,7 @@ def reference() -> None:
 
 
 reference.add_command(import_)
+reference.add_command(check_)
 
 _CHOICES: Final = (*TYPES, IMPORT_TYPE)
 _KEYS: Final[dict[str, tuple[str, ...]]] = {

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import click
 
+from usage_ingest.chargeback.imports.field_types import day_of
 from usage_ingest.chargeback.imports.formats import read_files
 from usage_ingest.chargeback.imports.found import Found, Place, Problem, repeats
 from usage_ingest.chargeback.imports.meter_map import read_meter_map
@@ -45,7 +46,7 @@ class Asked:
                 raise InvalidReferenceError([str(text)])
             meters = read_meter_map(text, name)
         return Options(
-            from_day=None if self.from_day is None else self.from_day.isoformat(),
+            from_day=self._from_day(),
             gateway=self.gateway,
             backend=self.backend,
             region=self.region,
@@ -54,6 +55,12 @@ class Asked:
             currency=self.currency,
             meters=meters,
         )
+
+    def _from_day(self) -> str | None:
+        try:
+            return None if self.from_day is None else day_of(self.from_day)
+        except ValueError as error:
+            raise click.UsageError(f"--from-day {error}.") from error
 
 
 async def read_all(files: Sequence[Path], asked: Asked) -> Found:

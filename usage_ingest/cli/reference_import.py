@@ -135,7 +135,8 @@ def import_(session: Session, /, files: Sequence[Path], *, dry_run: bool, **aske
     documents = [to_document(each.noun) for each in found.nouns]
     counts = dict(Counter(each["type"] for each in documents))
     if dry_run:
-        shown = {"import": None, "written": False, "counts": counts, "notes": found.notes}
+        told = {"import": None, "written": False, "counts": counts, "notes": found.notes}
+        shown = {**told, "documents": documents}
         session.show(shown, f"{_counted(counts)}. Dry run: nothing was written.")
         return
     source = ", ".join([*(path.name for path in files), *[_FETCHED] * wanted.fetch])

@@ -1,23 +1,23 @@
 """`rollups`: are the totals what the ledger adds up to, and how to make them so."""
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from usage_ingest.cli.session import LONG_PATIENCE_SECONDS, Session, connected, dry_run_option, tell
+from usage_ingest.cli.session import LONG_PATIENCE_SECONDS, Session, connected, dry_run_option
+from usage_ingest.cli.table import printable
 from usage_ingest.cli.times import Month, UtcDay
+from usage_ingest.cli.watch import watching
 from usage_ingest.totals.days import days_of_month
 from usage_ingest.totals.fold import Difference
 from usage_ingest.totals.rebuild import Rebuild
-from usage_ingest.totals.verify import Outcome, Progress, Verify, Watch
+from usage_ingest.totals.verify import Outcome, Progress, Verify
 from usage_ingest.wiring import App
 
 F = TypeVar("F", bound=Callable[..., Any])
-_TELL_SECONDS: Final = 2.0
 Chosen = tuple[date | None, tuple[int, int] | None]
 
 
@@ -67,7 +67,7 @@ def verify(
     async def work(app: App) -> Outcome:
         settings = app.settings
         verb = Verify(app.totals, app.clock, settings.ledger_ttl_days, settings.rollup_tags)
-        return await verb(_days(app, day, month), subscription, _watch())
+        return await verb(_days(app, day, month), subscription, watching(_so_far))
 
     _end(session, session.run(work, LONG_PATIENCE_SECONDS), _verified)
 
@@ -113,7 +113,9 @@ def rebuild(  # noqa: PLR0913 - arguments of a command
         settings = app.settings
         verb = Rebuild(app.totals, app.clock, settings.ledger_ttl_days, settings.rollup_tags)
         days = _days(app, day, month)
-        return await verb(days, subscription, _watch(), dry_run=dry_run, zero_empty=zero_empty)
+        return await verb(
+            days, subscription, watching(_so_far), dry_run=dry_run, zero_empty=zero_empty
+        )
 
     outcome = session.run(work, LONG_PATIENCE_SECONDS)
     if dry_run:
@@ -132,21 +134,11 @@ def _days(app: App, day: date | None, month: tuple[int, int] | None) -> list[str
     return [] if day is None else [day.isoformat()]
 
 
-def _watch() -> Watch:
-    """Tell how far it is, every few seconds."""
-    last = time.monotonic()
-
-    def watch(progress: Progress) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _TELL_SECONDS:
-            last = now
-            tell(
-                f"{progress.day}: {progress.partitions:,} of {progress.of_partitions:,} logical "
-                f"partitions, {progress.documents:,} ledger documents"
-            )
-
-    return watch
+def _so_far(progress: Progress) -> str:
+    return (
+        f"{progress.day}: {progress.partitions:,} of {progress.of_partitions:,} logical "
+        f"partitions, {progress.documents:,} ledger documents"
+    )
 
 
 def _end(session: Session, outcome: Outcome, summed_up: Callable[[Outcome], str]) -> None:
@@ -192,12 +184,7 @@ def _lines(difference: Difference) -> list[str]:
         f"    {name:34} rollup {_number(stored):>16}   ledger {_number(wanted):>16}"
         for name, (stored, wanted) in difference.counters.items()
     ]
-    return ["  ".join(_printable(word) for word in head if word), *rows]
-
-
-def _printable(text: str) -> str:
-    """Return what a terminal only shows: keys hold what gateways sent."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return ["  ".join(printable(word) for word in head if word), *rows]
 
 
 def _number(value: object) -> str:

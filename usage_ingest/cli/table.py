@@ -44,6 +44,11 @@ def moment(text: str | None) -> str:
     return "-" if text is None else f"{text[:19].replace('T', ' ')}Z"
 
 
+def printable(text: str) -> str:
+    """Return what a terminal only shows: names hold what people and gateways sent."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

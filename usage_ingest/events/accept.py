@@ -107,7 +107,8 @@ def _refusal(parsed: Parsed) -> Refusal:
 
 def _refused(refusals: Sequence[Refusal], of: int) -> RefusedEventsError:
     telemetry.count("events_refused", len(refusals))
-    telemetry.event("events_refused", **Counter(each.reason for each in refusals))
+    reasons = Counter(each.reason for each in refusals)
+    telemetry.event("events_refused", refused=len(refusals), reasons=reasons)
     return RefusedEventsError(refusals, of)
 
 

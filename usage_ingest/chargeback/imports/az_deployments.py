@@ -10,9 +10,9 @@ from usage_ingest.chargeback.imports.field_types import Foreign, Text, problems_
 from usage_ingest.chargeback.imports.found import Found, Place, Placed, dotted
 from usage_ingest.chargeback.imports.options import NO_DAY, Options
 from usage_ingest.chargeback.line import EXACT
+from usage_ingest.chargeback.price import is_provisioned
 
 SOURCE: Final = "az cognitiveservices"
-PROVISIONED: Final = "provisioned"  # in the name of a SKU, in lower case
 
 
 class _Sku(Foreign):
@@ -53,7 +53,7 @@ def read_deployments(rows: Sequence[object], file: str, options: Options) -> Fou
             continue
         noun = _deployment(listed, options, options.from_day)
         found.nouns.append(Placed(noun, Place(file, field=dotted((at,)))))
-        if _is_provisioned(listed) and noun.provisioned is None:
+        if is_provisioned(listed.sku.name) and noun.provisioned is None:
             found.notes.append(
                 f"{file}: [{at}] {listed.name}: is provisioned and has no amount: give --amount, "
                 "or import the deployment with `provisioned` from YAML"
@@ -78,13 +78,9 @@ def _deployment(listed: _Deployment, options: Options, from_day: str) -> Deploym
     )
 
 
-def _is_provisioned(listed: _Deployment) -> bool:
-    return PROVISIONED in listed.sku.name.lower()
-
-
 def _provisioned(listed: _Deployment, options: Options) -> Provisioned | None:
     units = listed.sku.capacity
-    if not _is_provisioned(listed) or options.amount is None or not units:
+    if not is_provisioned(listed.sku.name) or options.amount is None or not units:
         return None
     amount = EXACT.multiply(options.amount, EXACT.create_decimal(units))
     return Provisioned(amount=amount, per=options.per, currency=options.currency, units=units)

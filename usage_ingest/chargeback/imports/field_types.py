@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from usage_ingest.chargeback.imports.found import Found, Path, Place, Problem, dotted
 from usage_ingest.chargeback.imports.number import decimal_of
 from usage_ingest.chargeback.kinds import Kind
-from usage_ingest.chargeback.price import CONTEXT_STARTS
+from usage_ingest.chargeback.price import CONTEXT_STARTS, region_name
 
 _LONGEST: Final = 512
 _FIRST_DAY: Final = "2000-01-01"
@@ -19,7 +19,12 @@ _LAST_DAY: Final = "2199-12-31"  # what is open has no last day
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
-def _day(written: object) -> str:
+def day_of(written: object) -> str:
+    """Return a day as documents have it.
+
+    Raises:
+        ValueError: It is none, or one that no price is of.
+    """
     text = str(written).strip()
     try:
         day = date.fromisoformat(text).isoformat()
@@ -30,7 +35,12 @@ def _day(written: object) -> str:
     return day
 
 
-def _text(written: object) -> str:
+def text_of(written: object) -> str:
+    """Return a text without the space around it.
+
+    Raises:
+        ValueError: It is empty, too long, or holds what cannot be printed.
+    """
     if not isinstance(written, str) or not written.strip():
         raise ValueError("takes a text that is not empty")
     text = written.strip()
@@ -58,8 +68,7 @@ def _context(number: int) -> int:
 
 
 def _region(text: str) -> str:
-    """Write a region as Azure's prices do: `Sweden Central` is `swedencentral`."""
-    return text.replace(" ", "").lower()
+    return region_name(text) or text
 
 
 def _paid(kind: Kind) -> Kind:
@@ -68,8 +77,8 @@ def _paid(kind: Kind) -> Kind:
     return kind
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-Day = Annotated[str, BeforeValidator(_day)]
+Text = Annotated[str, BeforeValidator(text_of)]
+Day = Annotated[str, BeforeValidator(day_of)]
 Money = Annotated[Decimal, BeforeValidator(decimal_of)]
 Currency = Annotated[Text, AfterValidator(currency_of)]
 Tier = Annotated[Text, AfterValidator(str.lower)]

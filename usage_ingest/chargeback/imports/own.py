@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from usage_ingest.chargeback.imports.field_types import problems_of, refused
+from usage_ingest.chargeback.imports.field_types import problems_of, refused, text_of
 from usage_ingest.chargeback.imports.found import (
     Found,
     Path,
@@ -38,7 +38,8 @@ def read_yaml(text: str, file: str) -> Found:
     found = Found(problems=_unknown_lists(content, file, lines))
     source = content.get(_SOURCE)
     for name, kind in LISTS.items():
-        rows = content.get(name) or []
+        rows = content.get(name)
+        rows = [] if rows is None else rows
         if not isinstance(rows, list):
             place = Place(file, line_of(lines, (name,)), name)
             found.problems.append(Problem(place, "takes a list"))
@@ -55,9 +56,11 @@ def _unknown_lists(
     takes = f"is unknown; takes {_SOURCE}, {', '.join(LISTS)}"
     unknown = content.keys() - LISTS.keys() - {_SOURCE}
     found = [Problem(Place(file, line_of(lines, (each,)), each), takes) for each in unknown]
-    if not isinstance(content.get(_SOURCE, ""), str):
+    try:
+        text_of(content.get(_SOURCE, file))
+    except ValueError as error:
         place = Place(file, line_of(lines, (_SOURCE,)), _SOURCE)
-        found.append(Problem(place, "takes a text"))
+        found.append(Problem(place, str(error)))
     return found
 
 

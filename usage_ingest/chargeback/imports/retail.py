@@ -8,7 +8,14 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from usage_ingest.chargeback.imports.field_types import Currency, Foreign, Money, Text, problems_of
+from usage_ingest.chargeback.imports.field_types import (
+    Currency,
+    Foreign,
+    Money,
+    Text,
+    day_of,
+    problems_of,
+)
 from usage_ingest.chargeback.imports.found import Found, Path, Place, Placed, Problem, dotted
 from usage_ingest.chargeback.imports.meter_map import Meter
 from usage_ingest.chargeback.imports.number import priced, quantity_of
@@ -27,7 +34,7 @@ class _Item(Foreign):
 
     meter_id: Text = Field(alias="meterId")
     meter_name: Text = Field(alias="meterName")
-    region: str = Field("", alias="armRegionName")
+    region: str | None = Field(None, alias="armRegionName")
     price: Money = Field(alias="retailPrice")
     currency: Currency = Field(alias="currencyCode")
     measure: Text = Field(alias="unitOfMeasure")
@@ -45,7 +52,7 @@ class _Item(Foreign):
     def from_day(self) -> str:
         """Return the UTC day on which the price begins; the API tells times in UTC."""
         starts = self.starts
-        return (starts.astimezone(UTC) if starts.tzinfo else starts).date().isoformat()
+        return day_of((starts.astimezone(UTC) if starts.tzinfo else starts).date())
 
 
 class _Rate(NamedTuple):
