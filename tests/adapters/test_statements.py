@@ -15,7 +15,7 @@ from tests.conftest import DATABASE
 from usage_ingest.adapters.cosmos import Cosmos, cosmos_patience
 from usage_ingest.adapters.cosmos_statements import CosmosStatementStore
 from usage_ingest.chargeback.kinds import Kind
-from usage_ingest.chargeback.line import Charge
+from usage_ingest.chargeback.line import Charge, Line
 from usage_ingest.containers import CONTAINERS
 from usage_ingest.errors import TransientError
 
@@ -117,6 +117,22 @@ async def test_cleaning_up_that_stops_anywhere_goes_on_the_next_time(
     written = await CosmosStatementStore(cosmos).write(last, each_of(LINES))
 
     assert len(await documents(cosmos)) == 1 + len(written.chunks)
+
+
+async def test_an_attempt_that_is_being_given_up_is_not_finished(cosmos: Cosmos) -> None:
+    """Whoever gives it up writes that first, and deletes its chunks after."""
+    store, state = CosmosStatementStore(cosmos), cosmos.container("state")
+
+    async def given_up() -> AsyncIterator[Line]:
+        begun = await state.read_item("slow", partition_key="statement")
+        await state.replace_item("slow", {**begun, "given_up": True})
+        async for line in each_of([]):
+            yield line
+
+    with pytest.raises(TransientError, match="took longer than a day"):
+        await store.write(make_statement(id="slow"), given_up())
+
+    assert await store.all() == []
 
 
 async def test_a_month_of_many_lines_is_cut_into_chunks(cosmos: Cosmos) -> None:
