@@ -99,6 +99,10 @@ var defaults = {
   METRICS_OVERLAP: '01:00:00'
   METRICS_SETTLING_DELAY: '00:15:00'
   METRICS_INITIAL_LOOKBACK: '24:00:00'
+  BILLING_ACCOUNT_ID: 'internal'
+  BILLING_ACCOUNT_NAME: 'Internal chargeback'
+  INVOICE_ISSUER_NAME: 'Platform team'
+  LIST_ESTIMATES: 'on'
   CLOSE_GAPS_SCHEDULE: '0 */5 * * * *'
   METRICS_SCHEDULE: '0 */15 * * * *'
 }
