@@ -20,7 +20,8 @@ param name string
 ])
 param sku string
 
-@description('Where notices of the service go.')
+@description('Where notices of the service go: an address of yours.')
+@minLength(3)
 param publisherEmail string
 
 @description('Who publishes the APIs.')

@@ -174,8 +174,8 @@ param createApim bool = false
 ])
 param apimSku string = 'Developer'
 
-@description('Where notices of a service that is made here go.')
-param apimPublisherEmail string = 'nobody@example.com'
+@description('Where notices of a service that is made here go; createApim needs it.')
+param apimPublisherEmail string = ''
 
 @description('Who publishes the APIs of a service that is made here.')
 param apimPublisherName string = 'usage-ingest'

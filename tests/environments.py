@@ -28,7 +28,7 @@ def environment(name: str, requirements: Path) -> Path:
 
     Skips the test (fails it under CI=true) on a machine that cannot install them.
     """
-    python, reason = _built(name, requirements, KEPT)
+    python, reason = _built(name, requirements, requirements.read_bytes(), KEPT)
     if reason:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
@@ -37,10 +37,10 @@ def environment(name: str, requirements: Path) -> Path:
 
 
 @cache
-def _built(name: str, requirements: Path, kept: Path) -> tuple[Path, str]:
+def _built(name: str, requirements: Path, content: bytes, kept: Path) -> tuple[Path, str]:
     """Build the environment unless it is there; return its Python, and why it cannot be had."""
-    content = requirements.read_bytes() + sys.version.encode()
-    folder = kept / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
+    told = hashlib.sha256(content + sys.version.encode()).hexdigest()
+    folder = kept / f"{name}-{told[:12]}"
     python = folder / "bin" / "python"
     stamp = folder / ".installed"
     kept.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def _built(name: str, requirements: Path, kept: Path) -> tuple[Path, str]:
             return python, ""
         for old in kept.glob(f"{name}-*"):
             shutil.rmtree(old)
-        venv.create(folder, with_pip=True)
+        venv.create(folder)  # this Python's own pip installs into it
         reason = _install(python, requirements)
         if not reason:
             stamp.touch()
@@ -60,7 +60,8 @@ def _built(name: str, requirements: Path, kept: Path) -> tuple[Path, str]:
 def _install(python: Path, requirements: Path) -> str:
     done = subprocess.run(  # noqa: S603 - our own command
         [
-            *(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *(sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"),
+            *("install", "--quiet"),
             *("--retries", "1", "--requirement", requirements),
         ],
         capture_output=True,

@@ -16,7 +16,11 @@ FORMS: Final[dict[str, dict[str, Any]]] = {
     "as it comes": {},
     "in a private network": {"privateNetwork": True},
     "with a gateway that is there": GATEWAY,
-    "with a gateway of its own": {"apimName": "new-gateway", "createApim": True},
+    "with a gateway of its own": {
+        "apimName": "new-gateway",
+        "createApim": True,
+        "apimPublisherEmail": "usage@contoso.com",
+    },
     "with an OpenAI API": {
         **GATEWAY,
         "apimApiId": "chat",
