@@ -4,13 +4,15 @@ The document is flat: operators and exports read `c.input_tokens`, not a nested 
 None is left out. `partitionKey`, `rollup_id` and `payload_hash` are the store's own.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from enum import Enum
 from operator import attrgetter
 from typing import Any, Final
 
-import orjson
+from msgspec import to_builtins
 
 from usage_ingest.record import (
     USAGE_FIELDS,
@@ -39,19 +41,38 @@ _PLAIN: Final = tuple(
         "coordinates",
         "metric",
         "tags",
-        "source",
-        "usage_state",
-        "usage_estimated",
     }
 )
 """Fields that are stored as they are, under their own names."""
-_plain_values: Final = attrgetter(*_PLAIN)
+_EACH_ITS_OWN: Final = (
+    "element",
+    "gateway_request_id",
+    "response_id",
+    "latency_ms",
+    "session_id",
+    "end_user_id",
+)
+_REPEATED: Final = tuple(name for name in _PLAIN if name not in _EACH_ITS_OWN)
+"""Of them those that most records of a batch share with others: put together once."""
+_own_values: Final = attrgetter(*_EACH_ITS_OWN)
+_repeated_values: Final = attrgetter(*_REPEATED)
 
 
 def time_text(moment: datetime) -> str:
     """Write a UTC time so that texts sort as the times do, to the microsecond."""
-    written = orjson.dumps(moment.astimezone(UTC), option=orjson.OPT_UTC_Z)[1:-2].decode()
-    return f"{written}Z" if moment.microsecond else f"{written}.000000Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    written: str = to_builtins(moment)
+    return written if moment.microsecond else f"{written[:-1]}.000000Z"
+
+
+@functools.lru_cache(maxsize=1_024)
+def _stored(*values: object) -> dict[str, Any]:
+    return {
+        name: value.value if isinstance(value, Enum) else value
+        for name, value in zip(_REPEATED, values, strict=True)
+        if value is not None
+    }
 
 
 def time_of(text: str) -> datetime:
@@ -63,9 +84,12 @@ def to_document(
     record: UsageRecord, cosmos_partition_key: str, rollup_id: str, ttl_days: int
 ) -> dict[str, Any]:
     """Return the ledger document of a record that is counted in `rollup_id`."""
-    reported = record.usage.reported()
-    plain = zip(_PLAIN, _plain_values(record), strict=True)
+    reported, hub = record.usage.reported(), record.coordinates
+    own = zip(_EACH_ITS_OWN, _own_values(record), strict=True)
     document: dict[str, Any] = {
+        **_stored(*_repeated_values(record)),
+        **{name: value for name, value in own if value is not None},
+        **reported,
         "id": record.record_id,
         "partitionKey": cosmos_partition_key,
         "type": USAGE_TYPE,
@@ -75,18 +99,13 @@ def to_document(
         "rollup_id": rollup_id,
         "event_time": time_text(record.event_time),
         "ingested_at": time_text(record.ingested_at),
-        "source": record.source.value,
-        "usage_state": record.usage_state.value,
-        "usage_estimated": record.usage_estimated,
     }
-    document.update({name: value for name, value in plain if value is not None})
-    document.update(reported)
     if record.tags:
         document["tags"] = record.tags
     if record.flags:
         document["flags"] = [flag.value for flag in record.flags]
-    if record.coordinates is not None:
-        document.update(coordinates_fields(record.coordinates))
+    if hub is not None:
+        document |= coordinates_fields(hub)
     if record.metric is not None:
         document.update(_metric_fields(record.metric))
     return document
@@ -110,15 +129,16 @@ def from_document(document: Mapping[str, Any]) -> UsageRecord:
         record_id=document["id"],
         event_time=time_of(document["event_time"]),
         ingested_at=time_of(document["ingested_at"]),
-        source=Source(document["source"]),
-        usage_state=UsageState(document["usage_state"]),
-        usage_estimated=document["usage_estimated"],
         usage=TokenUsage(**{name: document.get(name) for name in USAGE_FIELDS}),
         flags=tuple(Flag(flag) for flag in document.get("flags", ())),
         tags=dict(document.get("tags", {})),
         coordinates=coordinates_of(document) if "hub" in document else None,
         metric=_metric(document),
-        **{name: document[name] for name in _PLAIN if name in document},
+        **{name: document[name] for name in _PLAIN if name in document}
+        | {
+            "source": Source(document["source"]),
+            "usage_state": UsageState(document["usage_state"]),
+        },
     )
 
 

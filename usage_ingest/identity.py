@@ -44,6 +44,12 @@ class Identity:
     """
 
     values: Mapping[str, Sequence[DatedValue]] = field(default_factory=dict)
+    _profiles: Sequence[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        profiles = (name for name in sorted(self.values) if name.startswith(METRIC_PROFILE))
+        names = [name.removeprefix(METRIC_PROFILE) for name in profiles]
+        object.__setattr__(self, "_profiles", names)  # asked for with each event
 
     def value(self, name: str, day: str) -> str | None:
         """Return the value that holds on a day, or None where there is none."""
@@ -83,13 +89,9 @@ class Identity:
             )
         return seconds
 
-    def metric_profiles(self) -> list[str]:
+    def metric_profiles(self) -> Sequence[str]:
         """Return the names of the metric profiles that have a definition on some day."""
-        return [
-            name.removeprefix(METRIC_PROFILE)
-            for name in sorted(self.values)
-            if name.startswith(METRIC_PROFILE)
-        ]
+        return self._profiles
 
     def hmac_key_id(self, day: str) -> str | None:
         """Return the id of the key that hashes what a day's events hold."""

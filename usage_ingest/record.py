@@ -4,14 +4,15 @@ Pure: no I/O, no clock, no settings. Counts are integers; None is "not reported"
 "reported as zero". Names follow OpenTelemetry's GenAI conventions (docs/adr/0002).
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
-from usage_ingest.record_id import Coordinates, MetricBin, digest
+from usage_ingest.record_id import Coordinates, MetricBin, hashed, spelled
 from usage_ingest.value import value
 
 IMPLAUSIBLE_COUNT: Final = 100_000_000
@@ -86,16 +87,16 @@ class TokenUsage:
             return found
         return self._reported
 
+    @classmethod
+    def of(cls, reported: Mapping[str, int]) -> "TokenUsage":
+        """Return the usage of these units, which are in the order of the fields."""
+        made = cls(**reported)
+        made._reported = reported  # type: ignore[misc]
+        return made
+
     def payload_hash(self) -> str:
         """Return a hash that two usages share exactly when they are equal."""
         return payload_hash(self.reported())
-
-    @property
-    def written_to_cache(self) -> int:
-        """Tokens written to the cache: they may be reported by their lifetimes alone."""
-        if self.cache_write_input_tokens is not None:
-            return self.cache_write_input_tokens
-        return sum(filter(None, _lifetimes(self)))
 
     def settled(self) -> tuple["TokenUsage", bool]:
         """Return the usage with wholes kept and impossible parts set to None.
@@ -103,10 +104,10 @@ class TokenUsage:
         Returns:
             The usage, and whether everything in it was consistent.
         """
-        unknown = _impossible_parts(self)
-        total, wholes = self.total_tokens, (self.input_tokens or 0) + (self.output_tokens or 0)
-        if total is not None and total < wholes:
-            unknown.add("total_tokens")
+        reported, unknown = self.reported(), set[str]()
+        for whole, parts, wrong in _groups(tuple(reported)):
+            if sum([reported[name] for name in parts]) > reported[whole]:
+                unknown.update(wrong)
         if not unknown:
             return self, True
         return replace(self, **dict.fromkeys(unknown)), False
@@ -114,9 +115,11 @@ class TokenUsage:
 
 def payload_hash(reported: Mapping[str, int]) -> str:
     """Return a hash of reported units, in the order of TokenUsage."""
-    return digest("usage", *[f"{name}={count}" for name, count in reported.items()])
+    parts = [f"{name}={count}" for name, count in reported.items()]
+    return hashed(_KIND + "".join([f"{len(part)}:{part};" for part in parts]))  # as `spelled` does
 
 
+_KIND: Final = spelled("usage")
 USAGE_FIELDS: Final = tuple(each.name for each in fields(TokenUsage) if each.init)
 TOKEN_FIELDS: Final = tuple(name for name in USAGE_FIELDS if name.endswith("_tokens"))
 _counts: Final = attrgetter(*USAGE_FIELDS)
@@ -130,10 +133,8 @@ _WRITE_LIFETIMES: Final = (
     "cache_write_1h_input_tokens",
     "cache_write_12h_input_tokens",
 )
-_lifetimes: Final = attrgetter(*_WRITE_LIFETIMES)
-_WRITTEN: Final = "written_to_cache"
 _PARTS: Final = (
-    ("input_tokens", ("cached_input_tokens", _WRITTEN)),
+    ("input_tokens", ("cached_input_tokens", _WRITE, *_WRITE_LIFETIMES)),
     ("input_tokens", ("audio_input_tokens", "image_input_tokens", "text_input_tokens")),
     (_WRITE, _WRITE_LIFETIMES),
     ("output_tokens", ("reasoning_output_tokens",)),
@@ -142,28 +143,22 @@ _PARTS: Final = (
         "output_tokens",
         ("accepted_prediction_output_tokens", "rejected_prediction_output_tokens"),
     ),
+    ("total_tokens", ("input_tokens", "output_tokens")),
 )
 """Each whole with a group of parts that do not overlap: their sum cannot be above it."""
 
 
-def _reader(names: tuple[str, ...]) -> Callable[[TokenUsage], tuple[int | None, ...]]:
-    """Return what reads these counts at once."""
-    if len(names) == 1:
-        return lambda usage: (getattr(usage, names[0]),)
-    return attrgetter(*names)
-
-
-_READ_PARTS: Final = tuple((attrgetter(whole), _reader(parts), parts) for whole, parts in _PARTS)
-
-
-def _impossible_parts(usage: TokenUsage) -> set[str]:
-    unknown: set[str] = set()
-    for read_whole, read_parts, names in _READ_PARTS:
-        whole, parts = read_whole(usage), read_parts(usage)
-        if whole is not None and any(parts) and sum(filter(None, parts)) > whole:
-            for name in names:
-                unknown.update((_WRITE, *_WRITE_LIFETIMES) if name == _WRITTEN else (name,))
-    return unknown
+@functools.lru_cache(maxsize=256)  # most usages report the same few units
+def _groups(reported: Sequence[str]) -> list[tuple[str, list[str], Sequence[str]]]:
+    """Return the groups that can be judged: a whole, its parts, and what is wrong above it."""
+    found: list[tuple[str, list[str], Sequence[str]]] = []
+    for whole, names in _PARTS:
+        parts = [name for name in names if name in reported]
+        if _WRITE in parts:  # the lifetimes are in it; they may also be reported alone
+            parts = [name for name in parts if name not in _WRITE_LIFETIMES]
+        if parts and whole in reported:
+            found.append((whole, parts, (whole,) if whole == "total_tokens" else names))
+    return found
 
 
 @value(kw_only=True)

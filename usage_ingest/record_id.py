@@ -4,9 +4,9 @@ No setting enters an id, nor the hub's offset, nor a provider's response id alon
 """
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from usage_ingest.value import value
 
@@ -42,10 +42,24 @@ def digest(kind: str, *parts: str | int | None) -> str:
 
     Frozen: stored documents are found by these ids for as long as they are kept.
     """
-    written = f"{len(kind)}:{kind};"
+    return hashed(spelled(kind, *parts))
+
+
+def spelled(*parts: str | int | None) -> str:
+    """Return what is hashed of raw values: what each of them has, one after the other."""
+    written = ""
     for part in parts:
-        written += "-;" if part is None else f"{len(text := str(part))}:{text};"
-    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        if part is None:
+            written += "-;"
+        else:
+            text = part if type(part) is str else str(part)
+            written += f"{len(text)}:{text};"
+    return written
+
+
+def hashed(written: str) -> str:
+    """Return the digest of what was spelled."""
+    return sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def milliseconds(moment: datetime) -> int:
@@ -76,10 +90,16 @@ def record_id(raw: RawIdentity, hub: Coordinates, element: int, body: bytes) -> 
     if raw.dated and raw.background and raw.response_id:
         return digest("event", raw.gateway, "background", raw.response_id)
     if raw.dated and raw.gateway_request_id:
-        return digest("event", raw.gateway, raw.gateway_request_id, raw.item)
+        return request_digest(spelled("event", raw.gateway), raw.gateway_request_id, raw.item)
     if raw.dated and raw.response_id and raw.event_time:
         return digest("response", raw.gateway, raw.response_id, raw.event_time)
     return coordinates_id("hub", hub, element, body)
+
+
+def request_digest(gateway: str, request_id: str, item: str | None = None) -> str:
+    """Return the identity of a gateway's request; `gateway` is spelled already, after "event"."""
+    ending = "-;" if item is None else spelled(item)
+    return hashed(f"{gateway}{len(request_id)}:{request_id};{ending}")
 
 
 def coordinates_id(kind: str, hub: Coordinates, element: int, body: bytes) -> str | None:
@@ -95,7 +115,7 @@ def coordinates_id(kind: str, hub: Coordinates, element: int, body: bytes) -> st
 @functools.lru_cache(maxsize=2)  # asked for each element of one body
 def body_hash(body: bytes) -> str:
     """Return the SHA-256 of a body, in hex."""
-    return hashlib.sha256(body).hexdigest()
+    return sha256(body).hexdigest()
 
 
 def metric_record_id(

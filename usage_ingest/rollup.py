@@ -7,6 +7,7 @@ transactional batch writes both. Counters are flat integers; one that nobody rep
 import functools
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from usage_ingest.call_counters import CALL_COUNTERS, call_counters
@@ -107,6 +108,11 @@ def _key_hash(key: RollupKey) -> str:
     return digest("rollup", *texts, *tags)
 
 
+_SOURCES: Final = {source: source.value for source in Source}
+_who: Final = attrgetter(*KEY_FIELDS[1:5])
+_where: Final = attrgetter(*KEY_FIELDS[6:15])
+
+
 def context_band(input_tokens: int | None) -> str | None:
     """Return the band of one call's input that prices may depend on."""
     if input_tokens is None:
@@ -116,28 +122,12 @@ def context_band(input_tokens: int | None) -> str | None:
 
 def rollup_key(record: UsageRecord, tag_names: Iterable[str]) -> RollupKey:
     """Return the key that a record is counted under; only the listed tags enter it."""
-    return RollupKey(
-        day=record.day,
-        subscription_id=record.subscription_id,
-        product_id=record.product_id,
-        app_id=record.app_id,
-        tenant_id=record.tenant_id,
-        tags=tuple([(name, record.tags[name]) for name in tag_names if name in record.tags]),
-        gateway=record.gateway,
-        backend=record.backend,
-        provider=record.provider,
-        api_kind=record.api_kind,
-        model=record.model,
-        deployment=record.deployment,
-        served_deployment=record.served_deployment,
-        region=record.region,
-        service_tier=record.service_tier,
-        spillover=record.spillover_from is not None,
-        context_band=None if _is_summed(record) else context_band(record.usage.input_tokens),
-        streaming=record.streaming,
-        usage_estimated=record.usage_estimated,
-        source=record.source.value,
-    )
+    band = None if _is_summed(record) else context_band(record.usage.input_tokens)
+    who, tags, where = _who(record), record.tags, _where(record)
+    listed = tuple([(name, tags[name]) for name in tag_names if name in tags])
+    is_spillover = record.spillover_from is not None
+    how = (is_spillover, band, record.streaming, record.usage_estimated, _SOURCES[record.source])
+    return RollupKey._make((record.day, *who, listed, *where, *how))
 
 
 @functools.lru_cache(maxsize=4_096)

@@ -98,8 +98,10 @@ class Plan:
 
     def size(self) -> int:
         """Return how many operations the batch has, at most."""
-        parts = [max(1, -(-len(each.counters) // PATCH_LIMIT)) for each in self.gains.values()]
-        return len(self.entries) + sum(parts)
+        operations = len(self.entries)
+        for gain in self.gains.values():
+            operations += -(-len(gain.counters) // PATCH_LIMIT) or 1
+        return operations
 
     def operations(self) -> list[Operation]:
         """Return the batch: ledger documents first, then the rollups."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from usage_ingest.errors import ConfigError, InvalidEventError
+from usage_ingest.events.alike import record_alike
 from usage_ingest.events.dead_letter import SINGLE_LIMIT, DeadLetter, Reason, letter_id
 from usage_ingest.events.envelope import elements, repeating
 from usage_ingest.events.shapes import read_element
@@ -34,7 +35,11 @@ def parse_event(
         ConfigError: The deployment is wrong: that is no fault of the event's.
     """
     try:
+        if read is None and (record := record_alike(seen, rules)) is not None:
+            return [record]
         found = elements(seen.body)
+    except ConfigError:
+        raise
     except InvalidEventError as error:
         return [dead_letter(error, seen, None, rules)]
     except Exception as error:  # noqa: BLE001 - our own defect must not stop the batch

@@ -35,18 +35,23 @@ def event_time(value: str | float, enqueued: datetime | None, path: str) -> date
         InvalidEventError: It cannot be read, is ambiguous, or lies more than 24 h after the
             enqueued time.
     """
-    readings = _readings(value)
+    moment = _iso(value) if isinstance(value, str) and _ISO.match(value) else None  # most are
+    if moment is None:
+        moment = _nearest(_readings(value), enqueued, path)
+    if enqueued is not None and moment > enqueued + AHEAD:
+        raise InvalidEventError("impossible_time", path, "more than 24 h after its enqueued time")
+    return moment
+
+
+def _nearest(readings: list[datetime], enqueued: datetime | None, path: str) -> datetime:
     if not readings:
         raise InvalidEventError("impossible_time", path, "cannot be read as a time")
     if len(readings) > 1:
-        near = [each for each in readings if enqueued and abs(each - enqueued) <= NEAR]
-        if len(near) != 1:
+        readings = [each for each in readings if enqueued and abs(each - enqueued) <= NEAR]
+        if len(readings) != 1:
             raise InvalidEventError(
                 "ambiguous_time", path, "day and month can be read two ways: write ISO 8601"
             )
-        readings = near
-    if enqueued is not None and readings[0] > enqueued + AHEAD:
-        raise InvalidEventError("impossible_time", path, "more than 24 h after its enqueued time")
     return readings[0]
 
 
@@ -54,8 +59,8 @@ def _readings(value: str | float) -> list[datetime]:
     if not isinstance(value, str):
         return _epoch(value)
     written = value.strip().replace("\u202f", " ").replace("\u00a0", " ")
-    if _ISO.match(written) and (found := _iso(written)):
-        return found
+    if _ISO.match(written) and (found := _iso(written)) is not None:
+        return [found]
     return _culture(written)  # en-CA looks like ISO until its AM or PM
 
 
@@ -65,14 +70,14 @@ def _epoch(seconds: float) -> list[datetime]:
     return [datetime.fromtimestamp(seconds, UTC)]
 
 
-def _iso(written: str) -> list[datetime]:
+def _iso(written: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(written)
         if moment.tzinfo is UTC:
-            return [moment]
-        return [moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)]
+            return moment
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        return []
+        return None
 
 
 def _culture(written: str) -> list[datetime]:

@@ -69,7 +69,7 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
         ConfigError: The HMAC key of its day is missing.
     """
     dated = _dated(call, seen.hub.enqueued_time)
-    if dated.time < _oldest(seen.now, rules.ledger_ttl_days):
+    if dated.time < oldest(seen.now, rules.ledger_ttl_days):
         raise InvalidEventError("too_old", "event_time", "older than the ledger keeps")
     gateway = call.gateway or seen.hub.hub
     raw = RawIdentity(
@@ -117,7 +117,8 @@ def to_record(call: Call, seen: Sighting, rules: Rules) -> UsageRecord:
 
 
 @functools.lru_cache(maxsize=4)  # the same for all events of a batch
-def _oldest(now: datetime, ledger_ttl_days: int) -> datetime:
+def oldest(now: datetime, ledger_ttl_days: int) -> datetime:
+    """Return the earliest time of an event that the ledger still takes."""
     return now - timedelta(days=ledger_ttl_days - 1)
 
 
@@ -171,7 +172,7 @@ def _usage(call: Call) -> tuple[TokenUsage, UsageState, set[Flag]]:
 def _units(call: Call) -> tuple[TokenUsage, set[Flag]]:
     usage, flags = NO_USAGE, set()
     if call.usage:
-        usage, consistent = read_usage(call.usage, _hint(call))
+        usage, consistent = read_usage(call.usage, hint_of(call))
         if not consistent:
             flags.add(Flag.INCONSISTENT_USAGE)
         if has_usage_apart(call.usage):
@@ -181,7 +182,8 @@ def _units(call: Call) -> tuple[TokenUsage, set[Flag]]:
     return replace(usage, images=call.images) if call.images else usage, flags
 
 
-def _hint(call: Call) -> Hint:
+def hint_of(call: Call) -> Hint:
+    """Return what a call says of its API beside the usage object."""
     fields = call.fields
     model = fields.get("response_model") or fields.get("request_model") or fields.get("deployment")
     return Hint(fields.get("provider"), fields.get("api_kind"), model)

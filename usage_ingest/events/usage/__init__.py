@@ -59,10 +59,15 @@ def read_usage(usage: Mapping[str, Any], hint: Hint = NO_HINT) -> tuple[TokenUsa
     Raises:
         InvalidEventError: A count is bad or implausible, or the object is of no known API.
     """
-    for reader in READERS:
-        if reader.matches(usage, hint):
-            return _with_reasoning(TokenUsage(**reader.read(usage, hint))).settled()
-    raise InvalidEventError("unknown_usage", "usage", "of no API that is known")
+    reader = reader_of(usage, hint)
+    if reader is None:
+        raise InvalidEventError("unknown_usage", "usage", "of no API that is known")
+    return with_reasoning(TokenUsage(**reader.read(usage, hint))).settled()
+
+
+def reader_of(usage: Mapping[str, Any], hint: Hint) -> UsageReader | None:
+    """Return what reads a usage object; None where it is of no known API."""
+    return next((reader for reader in READERS if reader.matches(usage, hint)), None)
 
 
 def service_tier(usage: Mapping[str, Any]) -> str | None:
@@ -78,7 +83,7 @@ def has_usage_apart(usage: Mapping[str, Any]) -> bool:
     return bool(usage.get(images.SVG)) or responses.has_images(usage) or anthropic.has_advice(usage)
 
 
-def _with_reasoning(usage: TokenUsage) -> TokenUsage:
+def with_reasoning(usage: TokenUsage) -> TokenUsage:
     """Add reasoning to output where the total shows that the provider counts it apart."""
     reasoning, output = usage.reasoning_output_tokens, usage.output_tokens
     if not reasoning or output is None or usage.input_tokens is None:
