@@ -22,7 +22,7 @@ from usage_ingest.chargeback.line import Charge, Line, Rate, Subject
 from usage_ingest.chargeback.owner import Payer
 from usage_ingest.errors import ConfigError
 
-OLD = Path(__file__).resolve().parent.parent / "data/statements/chunk-format-1.json"
+OLD = Path(__file__).resolve().parent / "chunk-format-1.json"
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 decimals = st.decimals(allow_nan=False, allow_infinity=False)
 subjects = st.builds(

@@ -124,10 +124,10 @@ async def test_a_hub_that_was_recreated(watch: Watch) -> None:
 
 
 async def test_a_defect_of_ours_is_an_alarm(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise LookupError
 
-    monkeypatch.setattr(parsing, "read_element", fail)
+    monkeypatch.setattr(parsing, "record_alike", fail)
 
     await watch.ingest(make_event())
 
