@@ -1,4 +1,4 @@
-"""The plain path: each event for itself, and nothing kept from one to the next.
+"""The plain path: each event for itself, in the general way, and nothing kept for the next.
 
 What it makes of a batch has to be what the endpoint was sent of it.
 """
@@ -14,7 +14,8 @@ import azure.functions as func
 
 from benchmarks.events import PARTITION
 from usage_ingest.document import time_of, to_document
-from usage_ingest.events.parse import Parsed, parse_event
+from usage_ingest.events.envelope import elements
+from usage_ingest.events.parse import Parsed, parse_elements, parse_event
 from usage_ingest.events.to_record import Rules, Sighting
 from usage_ingest.identity import cosmos_partition_key
 from usage_ingest.record import UsageRecord
@@ -104,7 +105,7 @@ def _made(seen: Sequence[Sighting], app: App, rules: Rules) -> tuple[Documents, 
 def _records(seen: Sequence[Sighting], rules: Rules) -> Iterator[UsageRecord]:
     for sighting in seen:
         _forget()
-        for each in parse_event(sighting, rules):
+        for each in parse_elements(elements(sighting.body), sighting, rules):  # the general way
             if isinstance(each, UsageRecord):
                 yield each
 

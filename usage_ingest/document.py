@@ -68,6 +68,7 @@ def time_text(moment: datetime) -> str:
 
 @functools.lru_cache(maxsize=1_024)
 def _stored(*values: object) -> dict[str, Any]:
+    """Return the fields that repeat, as they are stored: to be copied, never changed."""
     return {
         name: value.value if isinstance(value, Enum) else value
         for name, value in zip(_REPEATED, values, strict=True)
@@ -86,20 +87,18 @@ def to_document(
     """Return the ledger document of a record that is counted in `rollup_id`."""
     reported, hub = record.usage.reported(), record.coordinates
     own = zip(_EACH_ITS_OWN, _own_values(record), strict=True)
-    document: dict[str, Any] = {
-        **_stored(*_repeated_values(record)),
-        **{name: value for name, value in own if value is not None},
-        **reported,
-        "id": record.record_id,
-        "partitionKey": cosmos_partition_key,
-        "type": USAGE_TYPE,
-        "day": record.day,
-        "ttl": ttl_days * SECONDS_PER_DAY,
-        "payload_hash": payload_hash(reported),
-        "rollup_id": rollup_id,
-        "event_time": time_text(record.event_time),
-        "ingested_at": time_text(record.ingested_at),
-    }
+    document = _stored(*_repeated_values(record)).copy()
+    document["id"] = record.record_id
+    document["partitionKey"] = cosmos_partition_key
+    document["type"] = USAGE_TYPE
+    document["day"] = record.day
+    document["ttl"] = ttl_days * SECONDS_PER_DAY
+    document["payload_hash"] = payload_hash(reported)
+    document["rollup_id"] = rollup_id
+    document["event_time"] = time_text(record.event_time)
+    document["ingested_at"] = time_text(record.ingested_at)
+    document |= {name: value for name, value in own if value is not None}
+    document |= reported
     if record.tags:
         document["tags"] = record.tags
     if record.flags:

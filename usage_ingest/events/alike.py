@@ -54,7 +54,9 @@ class _Event(Struct, forbid_unknown_fields=True, gc=False):
 _EACH_ITS_OWN: Final = len(_Event.__struct_fields__)
 _TYPES: Final[dict[str, Any]] = {"status": int, "streaming": bool, "background": bool}
 _REPEATED: Final = tuple(
-    sorted({"schema", "gateway", *own.TEXTS, *_TYPES}.difference(_Event.__struct_fields__))
+    name
+    for name in ("schema", "gateway", *own.TEXTS, *_TYPES)
+    if name not in _Event.__struct_fields__
 )
 
 

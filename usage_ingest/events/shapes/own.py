@@ -23,25 +23,26 @@ TEXTS: Final = (
     "operation_name",
     "user_id",
     "app_id",
-    "app_hint",
     "tenant_id",
+    "app_hint",
     "end_user_id",
     "session_id",
     "provider",
     "api_kind",
-    "object",
-    "request_model",
-    "response_model",
-    "response_id",
     "deployment",
+    "request_model",
+    "backend",
+    "method",
     "served_deployment",
     "spillover_from",
-    "backend",
+    "response_id",
+    "response_model",
+    "object",
     "service_tier",
-    "method",
     "error_source",
     "error_reason",
 )
+"""In the order that the policies write them in, which is the quickest to decode."""
 _STATUS: Final = range(100, 600)
 _LATENCY: Final = range(2**31)
 """Milliseconds, up to 24 days: a value beyond would spoil the sums for good."""
