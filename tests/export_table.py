@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.written_tables import between, write_tables
 from usage_ingest.export.columns import COLUMNS, Column, Subject
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "export.md"
@@ -21,26 +22,13 @@ _PARQUET: Final = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    written = DOCUMENT.read_text(encoding="utf-8")
-    wanted = with_tables(written)
-    if written == wanted:
-        return 0
-    if "--check" in arguments:
-        sys.stderr.write("docs/export.md's columns differ: run python -m tests.export_table\n")
-        return 1
-    DOCUMENT.write_text(wanted, encoding="utf-8")
-    return 0
+    return write_tables(DOCUMENT, with_tables, "tests.export_table", arguments)
 
 
 def with_tables(text: str) -> str:
     """Return the text of docs/export.md with its tables as the columns are now."""
     for subject, columns in COLUMNS.items():
-        begin, end = marks(subject)
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not found or not closed:
-            raise ValueError(f"docs/export.md lacks {begin!r} or {end!r}")
-        text = f"{before}{begin}\n\n{table(columns)}\n{end}{after}"
+        text = between(text, *marks(subject), table(columns))
     return text
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 
 from pydantic.fields import FieldInfo
 
+from tests.written_tables import between, write_tables
 from usage_ingest.settings import HOST_SETTINGS, Settings
 
 README: Final = Path(__file__).resolve().parent.parent / "README.md"
@@ -19,24 +20,12 @@ END: Final = "<!-- settings: end -->"
 
 
 def main(arguments: Sequence[str]) -> int:
-    written = README.read_text(encoding="utf-8")
-    wanted = with_tables(written)
-    if written == wanted:
-        return 0
-    if "--check" in arguments:
-        sys.stderr.write("README.md's settings differ: run python -m tests.readme_table\n")
-        return 1
-    README.write_text(wanted, encoding="utf-8")
-    return 0
+    return write_tables(README, with_tables, "tests.readme_table", arguments)
 
 
 def with_tables(readme: str) -> str:
     """Return the text of README.md with its tables as the settings are now."""
-    before, found, rest = readme.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"README.md lacks {BEGIN!r} or {END!r}")
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+    return between(readme, BEGIN, END, tables())
 
 
 def tables() -> str:

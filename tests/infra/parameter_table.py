@@ -11,6 +11,7 @@ from typing import Any, Final
 from tests.infra.bicep.files import read
 from tests.infra.bicep.tree import Array, Expression, Literal, Param, Unary
 from tests.infra.deployments import INFRA, ROOT
+from tests.written_tables import between, write_tables
 
 DOCUMENT: Final = ROOT / "docs/deploy.md"
 BEGIN: Final = "<!-- parameters: begin; written by `python -m tests.infra.parameter_table` -->"
@@ -18,24 +19,12 @@ END: Final = "<!-- parameters: end -->"
 
 
 def main(arguments: Sequence[str]) -> int:
-    told = DOCUMENT.read_text(encoding="utf-8")
-    wanted = with_table(told)
-    if told == wanted:
-        return 0
-    if "--check" in arguments:
-        sys.stderr.write("docs/deploy.md differs: run python -m tests.infra.parameter_table\n")
-        return 1
-    DOCUMENT.write_text(wanted, encoding="utf-8")
-    return 0
+    return write_tables(DOCUMENT, with_table, "tests.infra.parameter_table", arguments)
 
 
 def with_table(document: str) -> str:
     """Return the document with its table as the parameters are now."""
-    before, found, rest = document.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"docs/deploy.md lacks {BEGIN!r} or {END!r}")
-    return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
+    return between(document, BEGIN, END, table())
 
 
 def table() -> str:
