@@ -323,6 +323,20 @@ def test_a_price_is_taken_back_by_its_key_and_day_alone() -> None:
     assert (placed.noun.withdrawn, placed.noun.unit_prices) == (True, {})
 
 
+@pytest.mark.parametrize("amount", ["10000000000", "123456789012.123456789012345678", "1e12"])
+def test_large_amounts_keep_every_digit(amount: str) -> None:
+    """A month of provisioned throughput in a small currency."""
+    paid = f"{{amount: {amount}, per: month, currency: IDR}}"
+
+    found = yaml(f"deployments:\n  - {{deployment: ptu, from_day: 2026-11-01, provisioned: {paid}}}\n")
+
+    assert found.problems == []
+    (placed,) = found.nouns
+    assert isinstance(placed.noun, Deployment)
+    assert placed.noun.provisioned
+    assert placed.noun.provisioned.amount == Decimal(amount)
+
+
 def test_what_stands_twice_is_told_with_both_places() -> None:
     row = "{model: m, from_day: 2026-11-01, currency: USD, unit_prices: {input: 1}}"
     other = row.replace("2026-11-01", "2026-11-02")

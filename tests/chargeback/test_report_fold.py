@@ -61,6 +61,15 @@ def test_usage_that_a_correction_gave_a_price_lacks_none() -> None:
     assert fold.corrected == {"2026-11"}
 
 
+def test_what_is_taken_back_of_one_month_leaves_what_another_lacks() -> None:
+    fold = ReportFold(())
+    taken = {"charge": Charge.CORRECTION, "corrected": Charge.UNPRICED, "corrects": "2026-10"}
+    fold.add(make_unpriced(quantity=5))
+    fold.add(make_unpriced(quantity=-9, subject={"day": "2026-10-20"}, **taken))
+
+    assert list(fold.without_price().values()) == [5]
+
+
 def test_lists_beside_the_groups_are_bounded_and_say_when_there_is_more() -> None:
     fold = ReportFold(())
     for n in range(MAX_LISTED):

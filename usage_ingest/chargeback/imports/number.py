@@ -11,6 +11,7 @@ from usage_ingest.chargeback.line import EXACT
 _NUMBER: Final = re.compile(r"\+?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?")
 _LARGEST: Final = Decimal(10) ** 12
 _DECIMALS: Final = 18
+_FINEST: Final = Decimal(1).scaleb(-_DECIMALS)
 _TOKENS_POWER: Final = 6
 _SECONDS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600}
 DURATIONS: Final = tuple(name.lower() for name in _SECONDS)
@@ -39,8 +40,10 @@ def decimal_of(written: object) -> Decimal:
     number = Decimal(text.strip())
     if number > _LARGEST:
         raise ValueError("is above a trillion")
-    if number != round(number, _DECIMALS):
-        raise ValueError(f"has more than {_DECIMALS} decimals")
+    try:
+        EXACT.quantize(number, _FINEST)
+    except Inexact:
+        raise ValueError(f"has more than {_DECIMALS} decimals") from None
     return number
 
 
