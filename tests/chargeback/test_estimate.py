@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -261,6 +261,16 @@ def test_whose_list_is_told(named: dict[str, Any], maker: str, other_vendor: boo
 )
 def test_what_the_list_does_not_tell_has_no_estimate(named: dict[str, Any]) -> None:
     assert ESTIMATES(USE._replace(**named), DAY) is None
+
+
+def test_a_tier_has_no_estimate_before_the_day_that_the_list_tells_it_from() -> None:
+    """Before it the list would answer with its standard price."""
+    use = USE._replace(model="gpt-5", version=None, provider="openai", service_tier="priority")
+    begins = min(ESTIMATES.changes(use))
+
+    assert ESTIMATES(use, begins - timedelta(days=1)) is None
+    assert ESTIMATES(use, begins)
+    assert ESTIMATES(use._replace(service_tier=None), begins - timedelta(days=1))
 
 
 @pytest.mark.parametrize(

@@ -328,7 +328,9 @@ def test_large_amounts_keep_every_digit(amount: str) -> None:
     """A month of provisioned throughput in a small currency."""
     paid = f"{{amount: {amount}, per: month, currency: IDR}}"
 
-    found = yaml(f"deployments:\n  - {{deployment: ptu, from_day: 2026-11-01, provisioned: {paid}}}\n")
+    found = yaml(
+        f"deployments:\n  - {{deployment: ptu, from_day: 2026-11-01, provisioned: {paid}}}\n"
+    )
 
     assert found.problems == []
     (placed,) = found.nouns

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,12 +18,13 @@ from tests.chargeback.rollups import (
     lines_of,
     make_rollup,
     merged,
+    quantities,
     rollup_of,
     totals,
 )
 from usage_ingest.chargeback.deployment import Provisioned
 from usage_ingest.chargeback.kinds import Kind, unit
-from usage_ingest.chargeback.line import Charge, Line
+from usage_ingest.chargeback.line import Charge, Line, total
 from usage_ingest.chargeback.owner import Payer
 from usage_ingest.chargeback.price import Price, Use
 from usage_ingest.chargeback.rated import Asked, rated
@@ -131,6 +133,25 @@ async def test_a_list_that_changes_within_a_span_prices_each_day_by_what_it_says
     assert reader.segments == [("2026-11-01", "2026-11-10")]
     assert [line.cost for line in lines] == [4, 12, 25]
     assert {line.subject.day for line in lines} == {None}
+
+
+class Beginning(Listed):
+    """A list that knows nothing before the 5th."""
+
+    def __call__(self, use: Use, day: date) -> Price | None:
+        return None if day < date(2026, 11, 5) else super().__call__(use, day)
+
+
+@pytest.mark.parametrize("asked", [Asked(), Asked(days=True)])
+async def test_a_list_that_begins_within_a_span_prices_the_days_from_then_on(asked: Asked) -> None:
+    rows = [make_rollup(day=day, input_tokens=1_000_000) for day in DAYS]
+
+    lines = await lines_of(
+        Reference(estimate=Beginning()), *rows, first=DAYS[0], last=DAYS[-1], asked=asked
+    )
+
+    assert total(line.cost for line in lines) == 12
+    assert quantities(line for line in lines if line.cost is None) == {"input": 4_000_000}
 
 
 # Properties

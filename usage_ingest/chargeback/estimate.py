@@ -37,7 +37,7 @@ from usage_ingest.chargeback.reference import Estimate
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
+    from genai_prices.types import ModelInfo, ModelPrice, PriceVariant, Provider, TieredPrices
 
 LIST: Final = "genai-prices"
 CURRENCY: Final = "USD"
@@ -151,9 +151,16 @@ def _asked(use: Use) -> dict[str, str]:
 def _listed(
     model: "ModelInfo", asked: Mapping[str, str], moment: datetime, *, own: bool
 ) -> "ModelPrice | None":
-    if asked and not (own and any(each.when == asked for each in model.price_variants or ())):
+    if asked and not (
+        own and any(_holds(each, asked, moment) for each in model.price_variants or ())
+    ):
         return None
     return model.get_prices(moment, dict(asked) or None)
+
+
+def _holds(variant: "PriceVariant", asked: Mapping[str, str], moment: datetime) -> bool:
+    begun = variant.constraint is None or variant.constraint.active(moment)
+    return begun and variant.when == asked
 
 
 def _unit_prices(listed: "ModelPrice", use: Use) -> Iterator[tuple[Kind, Decimal]]:

@@ -121,7 +121,8 @@ class Snapshot:
 
     def changes(self, use: Use, last: date) -> list[date]:
         """Return the later days, up to the last, from which a list may say something else."""
-        if self.estimate is None or self.price(use, self.day) in (None, self._prices[use]):
+        self.price(use, self.day)
+        if self.estimate is None or self._prices[use] is not None:
             return []
         return sorted(day for day in self.estimate.changes(use) if self.day < day <= last)
 
