@@ -158,12 +158,13 @@ def lines(draw: st.DrawFn) -> Line:
     """A line of any charge; whose model is, as in life, the one that its price is of."""
     used, payer, model = draw(_SUBJECTS), draw(_PAYERS), draw(_TEXTS)
     kind, quantity = draw(_PAID_BY_USE), draw(st.integers(1, 10**15))
+    revision = draw(st.integers(0, 9))
     rate = make_rate(
         price_id=f"price of {model}",
-        revision=draw(st.integers(0, 9)),
+        revision=revision,
         unit_price=draw(_PRICES),
         list_unit_price=draw(_PRICES),
-        list_estimate=draw(st.booleans()),
+        list_estimate=not revision,
     )
     told: dict[str, Any] = {"payer": payer, "region": draw(_MAYBE), "resource_id": draw(_MAYBE)}
     told |= {"subject": used, "model": model, "publisher": draw(_MAYBE)}

@@ -93,6 +93,7 @@ ONE_PARENT: Final = [
     ("ServiceName", "ServiceCategory"),
     ("ServiceName", "ServiceSubcategory"),
     ("SkuPriceId", "SkuId"),
+    ("SkuPriceId", "SkuPriceDetails"),
 ]
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -155,7 +155,7 @@ def test_a_row_says_what_a_kind_of_tokens_cost() -> None:
         "BillingCurrency": "USD",
         "SkuId": "gpt-4o/input",
         "SkuMeter": "gpt-4o Input",
-        "SkuPriceId": "price-1@3/gpt-4o/input",
+        "SkuPriceId": "price-1@3/gpt-4o/input/2024-11-20/GlobalStandard/128k/default",
         "x_MarkupPercent": "7.5",
         "x_TokenKind": "input",
     }
@@ -273,9 +273,27 @@ def test_a_list_estimate_is_marked_and_has_no_revision() -> None:
     rate = make_rate(price_id="list:gpt-4o", revision=0, list_estimate=True, other_vendor=True)
     row = row_of(line(rate=rate))
 
-    assert row["SkuPriceId"] == "list:gpt-4o/gpt-4o/input"
+    terms = "2024-11-20/GlobalStandard/128k/default/other_vendor"
+    assert row["SkuPriceId"] == f"list:gpt-4o/gpt-4o/input/{terms}"
     tags = json.loads(row["Tags"])
     assert (tags["usage:list_estimate"], tags["usage:other_vendor"]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        line(subject=subject(context_band="200k")),
+        line(subject=subject(service_tier=None)),
+        line(sku="DataZoneStandard"),
+        line(version=None),
+    ],
+)
+def test_one_price_for_many_calls_is_a_price_of_each_kind_of_them(other: Line) -> None:
+    """What is told of a SKU price has to be so of all of its rows."""
+    charges, _ = export([line(), other])
+
+    assert problems(charges) == []
+    assert len({row["SkuPriceId"] for row in rows_of(charges)}) == 2
 
 
 def test_the_invoice_of_a_closed_period_is_its_statement() -> None:

@@ -23,8 +23,8 @@ def sku(line: Line) -> dict[str, Cell]:
     price_id, details = None, None
     if line.rate is not None:
         revision = f"@{line.rate.revision}" if line.rate.revision else ""
-        # A price may be of many SKUs, a SKU price is of one.
-        price_id = f"{line.rate.price_id}{revision}/{sku_id}"
+        # A price may be of many SKUs, a SKU price is of one, and of one kind of call.
+        price_id = f"{line.rate.price_id}{revision}/{sku_id}/{_terms(line)}"
         details = _details(line)
     return {
         "SkuId": sku_id,
@@ -32,6 +32,15 @@ def sku(line: Line) -> dict[str, Cell]:
         "SkuPriceDetails": details,
         "SkuPriceId": price_id,
     }
+
+
+def _terms(line: Line) -> str:
+    """Return what the details tell beside the price and the SKU: all rows of an id share them."""
+    subject, rate = line.subject, line.rate
+    model = line.model if line.kind is Kind.PROVISIONED else None
+    terms = [line.version, line.sku, subject.context_band, subject.service_tier]
+    other = ["other_vendor"] if rate is not None and rate.other_vendor else []
+    return "/".join([*([model] if model else []), *(each or "-" for each in terms), *other])
 
 
 def _details(line: Line) -> str | None:
