@@ -169,6 +169,18 @@ async def test_a_price_that_comes_after_closing_is_charged_then(books: Books) ->
     assert november.statement.totals == {"EUR": "13"}
 
 
+async def test_usage_that_was_accepted_without_a_price_is_not_told_again_for_its_next_owner(
+    books: Books,
+) -> None:
+    books.use("2026-10-05", input_tokens=7, model="gpt-new")
+    await books.close("2026-10")
+
+    books.rule("2026-10-01", "Legal")
+
+    assert [line.quantity for line in await books.pending() if line.amount is None] == [7, -7]
+    assert (await books.close("2026-11", None)).statement is not None
+
+
 def _of_model(price: Any, model: str) -> Any:
     return replace(price, key=price.key._replace(model=model))
 

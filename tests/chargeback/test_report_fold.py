@@ -61,11 +61,12 @@ def test_usage_that_a_correction_gave_a_price_lacks_none() -> None:
     assert fold.corrected == {"2026-11"}
 
 
-def test_what_is_taken_back_of_one_month_leaves_what_another_lacks() -> None:
+@pytest.mark.parametrize("day", ["2026-10-20", "2026-11-19"])
+def test_what_is_taken_back_of_one_day_leaves_what_another_lacks(day: str) -> None:
     fold = ReportFold(())
-    taken = {"charge": Charge.CORRECTION, "corrected": Charge.UNPRICED, "corrects": "2026-10"}
+    taken = {"charge": Charge.CORRECTION, "corrected": Charge.UNPRICED, "corrects": day[:7]}
     fold.add(make_unpriced(quantity=5))
-    fold.add(make_unpriced(quantity=-9, subject={"day": "2026-10-20"}, **taken))
+    fold.add(make_unpriced(quantity=-9, subject={"day": day}, **taken))
 
     assert list(fold.without_price().values()) == [5]
 

@@ -37,8 +37,8 @@ class Sums:
     own: Tally = field(default_factory=Tally)
     corrections: dict[str, Tally] = field(default_factory=dict)
     """By the period that they are of."""
-    unpriced: dict[tuple[str | None, str], int | Decimal] = field(default_factory=dict)
-    """Quantities without a price, by model and kind; not what was taken back of them."""
+    unpriced: dict[tuple[str | None, str, str | None], Decimal] = field(default_factory=dict)
+    """Quantities without a price, by model, kind and day, less what was taken back of them."""
 
     def add(self, line: Line) -> None:
         """Add a line."""
@@ -46,9 +46,9 @@ class Sums:
         if line.corrects is not None:
             tally = self.corrections.setdefault(line.corrects, Tally())
         tally.add(line)
-        if Charge.UNPRICED in (line.charge, line.corrected) and line.quantity > 0:
-            of, quantity = (line.model, line.kind.value), line.quantity
-            self.unpriced[of] = EXACT.add(Decimal(self.unpriced.get(of, 0)), Decimal(quantity))
+        if Charge.UNPRICED in (line.charge, line.corrected):
+            of, quantity = (line.model, line.kind.value, line.subject.day), Decimal(line.quantity)
+            self.unpriced[of] = EXACT.add(self.unpriced.get(of, Decimal(0)), quantity)
 
     @property
     def lines(self) -> int:
@@ -57,9 +57,14 @@ class Sums:
 
     def without_price(self) -> list[dict[str, Any]]:
         """Return what has no price, ready for JSON."""
+        found: dict[tuple[str | None, str], Decimal] = {}
+        for (model, kind, _), quantity in self.unpriced.items():
+            if quantity > 0:
+                before = found.get((model, kind), Decimal(0))
+                found[model, kind] = EXACT.add(before, quantity)
         return [
-            {"model": model, "kind": kind, "quantity": plain(Decimal(quantity))}
-            for (model, kind), quantity in sorted(self.unpriced.items(), key=_order)
+            {"model": model, "kind": kind, "quantity": plain(quantity)}
+            for (model, kind), quantity in sorted(found.items(), key=_order)
         ]
 
 

@@ -50,8 +50,8 @@ class ReportFold:
     prices: dict[tuple[str, int], PriceUsed] = field(default_factory=dict)
     """By id and revision."""
     more_prices: bool = False
-    unpriced: dict[tuple[str, Unpriced], Quantity] = field(default_factory=dict)
-    """By the month of the usage too, where it is known: a correction takes back of its own."""
+    unpriced: dict[Unpriced, dict[str | None, Quantity]] = field(default_factory=dict)
+    """By the day of the usage, where it is known: a correction takes back of its own day."""
     more_unpriced: bool = False
     days: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """Amounts by currency and day, where lines have days; corrections are of other days."""
@@ -84,9 +84,10 @@ class ReportFold:
     def without_price(self) -> dict[Unpriced, Quantity]:
         """Return what lacks a price; what a correction took back of it does not."""
         found: dict[Unpriced, Quantity] = {}
-        for (_, key), quantity in self.unpriced.items():
-            if quantity > 0:
-                found[key] = added(found.get(key, 0), quantity)
+        for missing, days in self.unpriced.items():
+            for quantity in days.values():
+                if quantity > 0:
+                    found[missing] = added(found.get(missing, 0), quantity)
         return found
 
     def totals(self) -> Sums:
@@ -126,11 +127,11 @@ class ReportFold:
             line.subject.service_tier,
             line.kind,
         )
-        key = (line.subject.day or "")[:7], missing
-        if key not in self.unpriced and len(self.unpriced) == MAX_LISTED:
+        if missing not in self.unpriced and len(self.unpriced) == MAX_LISTED:
             self.more_unpriced = True
-        else:
-            self.unpriced[key] = added(self.unpriced.get(key, 0), line.quantity)
+            return
+        days, day = self.unpriced.setdefault(missing, {}), line.subject.day
+        days[day] = added(days.get(day, 0), line.quantity)
 
     def _day(self, line: Line) -> None:
         day, currency = line.subject.day, line.currency
