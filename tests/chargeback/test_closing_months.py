@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.cosmos import Fault
+from tests.builders import FakeHub, FrozenClock
 from tests.chargeback.books import sums
 from tests.chargeback.till import Till, closing, opened
 from tests.conftest import DATABASE
@@ -18,6 +20,8 @@ from usage_ingest.chargeback.close import Outcome
 from usage_ingest.chargeback.line import Line
 from usage_ingest.chargeback.statement import plain
 from usage_ingest.errors import ConflictError, TransientError
+from usage_ingest.settings import load_settings
+from usage_ingest.wiring import build
 
 
 @pytest.fixture
@@ -110,6 +114,18 @@ async def test_what_is_closed_is_not_read_again_while_nothing_changes(till: Till
 
     of_rollups = [each for each in till.cosmos.requests if each.container == "usage"]
     assert len(of_rollups) <= 1
+
+
+async def test_a_fast_clock_where_somebody_closes_misses_nothing_of_what_comes_then(
+    till: Till,
+) -> None:
+    fast = FrozenClock(till.clock.now() + timedelta(hours=20))
+    till.apps.append(build(load_settings(till.environment), fast, FakeHub(), 5.0))
+
+    await till.close("2026-09", app=till.apps[-1])
+    await till.use("2026-09-20", millions=4)
+
+    assert corrections(await till.pending()) == [("2026-09", "2026-09-20", "8")]
 
 
 async def test_of_two_closes_at_once_one_closes_the_period(till: Till) -> None:

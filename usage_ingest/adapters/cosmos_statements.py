@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
@@ -89,7 +89,8 @@ class CosmosStatementStore:
         """Write chunks, then the head; see chargeback.ports.StatementStore."""
         await self._remove_orphans(statement.closed_at)
         tally, chunks = Tally(), list[Chunk]()
-        begun_at, etag = statement.closed_at, await self._begin(statement)
+        begun_at, begun = statement.closed_at, await self._begin(statement)
+        etag = str(begun["_etag"])
         async for held in cut(lines):
             for line in held:
                 tally.add(line)
@@ -100,11 +101,18 @@ class CosmosStatementStore:
                 noted = attempt_document(statement, begun_at, len(chunks))
                 etag = await self._note(noted, etag)
                 await self._put(chunk_document(statement, number, chunk, body))
-        stored = replace(statement, lines=tally.lines, totals=tally.totals(), chunks=tuple(chunks))
+        stored = replace(
+            statement,
+            # Lines are read after this write: so it is, whatever the time is where they are read.
+            read_from=min(statement.read_from, datetime.fromtimestamp(begun["_ts"], UTC)),
+            lines=tally.lines,
+            totals=tally.totals(),
+            chunks=tuple(chunks),
+        )
         await self._finish(stored, etag)
         return stored
 
-    async def _begin(self, statement: Statement) -> str:
+    async def _begin(self, statement: Statement) -> Mapping[str, Any]:
         return await self._put(attempt_document(statement, statement.closed_at, 0))
 
     async def _note(self, attempt: dict[str, Any], etag: str) -> str:
@@ -117,10 +125,9 @@ class CosmosStatementStore:
             return str(document["_etag"])  # our own write, whose answer was lost
         return str(written["_etag"])
 
-    async def _put(self, document: dict[str, Any]) -> str:
+    async def _put(self, document: dict[str, Any]) -> Mapping[str, Any]:
         """Write a document that only this attempt writes; safe to repeat."""
-        written = await self._patience.call(lambda: self._container.upsert_item(document))
-        return str(written["_etag"])
+        return await self._patience.call(lambda: self._container.upsert_item(document))
 
     async def _finish(self, statement: Statement, etag: str) -> None:
         """Put the head in the place of the attempt: both or neither."""

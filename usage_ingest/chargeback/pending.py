@@ -18,7 +18,7 @@ from usage_ingest.chargeback.statement import Days
 from usage_ingest.totals.days import days_between
 
 MARGIN: Final = timedelta(minutes=10)
-"""How far the store's clock, and that of the machine which closed, may be apart."""
+"""How far the clocks of the store's own machines may be apart."""
 
 _DAY: Final = timedelta(days=1)
 Range = tuple[date, date]

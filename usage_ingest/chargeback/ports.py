@@ -99,7 +99,8 @@ class StatementStore(Protocol):
             lines: Those of the period by day, then corrections.
 
         Returns:
-            The statement as stored, with its count of lines, totals and chunks.
+            The statement as stored, with its count of lines, totals and chunks; its `read_from`
+            is no later than the store's own time before the first line was asked for.
 
         Raises:
             ConflictError: Somebody else closed a period first; nothing of this one is visible.
