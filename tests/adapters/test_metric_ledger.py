@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from usage_ingest.adapters.cosmos import Cosmos
 from usage_ingest.errors import ConfigError, TransientError
 from usage_ingest.metrics.fold import records
 from usage_ingest.ports import StoreOutcome
-from usage_ingest.record import UsageRecord
+from usage_ingest.record import TokenUsage, UsageRecord
 from usage_ingest.wiring import App
 
 OWN = make_kind()
@@ -114,6 +114,19 @@ async def test_a_bin_is_stored_and_its_tokens_are_counted(stack: Stack) -> None:
     assert document["partitionKey"] == "hr-copilot|2026-11-20|0"
     assert await total(stack, "input_tokens") == 100
     await assert_rollups_are_a_fold_of_the_ledger(stack)
+
+
+async def test_what_only_a_total_told_is_taken_back_when_its_parts_arrive(stack: Stack) -> None:
+    parts = bin_of(prompt=60, completion=40, later=5)
+    await store(stack.app, replace(parts, usage=TokenUsage(total_tokens=100)))
+    assert await total(stack, "unsplit_tokens") == 100
+
+    outcome = await store(stack.app, parts)
+
+    assert counts_of(outcome) == {"completed": 1}
+    assert await total(stack, "unsplit_tokens") == 0
+    assert (await total(stack, "input_tokens"), await total(stack, "output_tokens")) == (60, 40)
+    assert await total(stack, "total_tokens") == 100
 
 
 async def test_a_rollup_of_metrics_has_no_requests_and_says_where_it_comes_from(

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from tests.chargeback.books import Books
+from tests.chargeback.closed import closed_books
+from tests.chargeback.closed import report_of as closed_report_of
 from tests.chargeback.lines import make_line
 from usage_ingest.chargeback.line import Line, total
 from usage_ingest.chargeback.owner import DisplayName, NameKey
@@ -189,6 +191,20 @@ async def test_what_has_no_price_is_listed_with_its_model_and_makes_it_incomplet
     ]
     assert found["completeness"]["incomplete_because"] == ["unpriced"]
     assert not is_complete(found)
+
+
+async def test_a_share_of_what_nearly_nothing_is_left_of_is_told_too() -> None:
+    """A remainder of provisioned throughput beside what was charged and taken back."""
+    amounts = ("1000000000000", "-1000000000000", "0." + "0" * 43 + "1")
+    lines = [
+        make_line(amount=Decimal(amount), subject={"usage_estimated": number == 0})
+        for number, amount in enumerate(amounts)
+    ]
+
+    found = await closed_report_of(closed_books(*lines))
+
+    (charges,) = found["totals"]["charges"]
+    assert Decimal(charges["doubtful"]["estimated"]["share"]) == Decimal("1e56")
 
 
 async def test_shares_of_estimates_are_told_for_each_currency(books: Books) -> None:

@@ -15,7 +15,8 @@ from usage_ingest.chargeback.statement import plain
 from usage_ingest.chargeback.sums import Doubt, Part, Quantity, Sum, Sums, whole
 
 _SHARE: Final = Decimal("0.0001")
-_ROUNDED: Final = Context(prec=50)
+_ROUNDED: Final = Context(prec=100)
+"""Of next to nothing, all that was taken back may be a share: it has many digits."""
 
 
 def sums_document(sums: Sums) -> dict[str, Any]:
