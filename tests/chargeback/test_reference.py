@@ -127,6 +127,21 @@ def test_who_pays_is_told_by_the_most_specific_rule_of_the_day() -> None:
     assert Payer("unallocated", None, None, Decimal(0)) == NOBODY
 
 
+def test_of_rules_of_one_rank_it_is_always_the_same_that_tells_who_pays() -> None:
+    rules = [
+        make_rule("Benefits", key={"tags": (("team", "benefits"),)}),
+        make_rule("Travel", key={"tags": (("cost", "travel"),)}),
+    ]
+    tags = {"team": "benefits", "cost": "travel"}
+
+    payers = {
+        Reference(owners=listed).on(DAY).payer("sales", None, None, None, tags)
+        for listed in (rules, rules[::-1])
+    }
+
+    assert len(payers) == 1
+
+
 def test_a_range_is_cut_where_something_begins_or_has_ended() -> None:
     reference = Reference(
         prices=[make_price(from_day="2026-11-05", through_day="2026-11-07")],

@@ -88,7 +88,10 @@ class Reference:
             day=day,
             prices=sorted(on_day(self.prices, text), key=lambda each: each.key.rank()),
             deployments=sorted(on_day(self.deployments, text), key=lambda each: each.key.rank()),
-            owners=sorted(on_day(self.owners, text), key=lambda each: each.key.rank()),
+            # Of rules of one rank it is always the same one, however the store lists them.
+            owners=sorted(
+                on_day(self.owners, text), key=lambda each: (each.key.rank(), str(each.key))
+            ),
             estimate=self.estimate,
         )
 
