@@ -323,6 +323,19 @@ def test_a_price_is_taken_back_by_its_key_and_day_alone() -> None:
     assert (placed.noun.withdrawn, placed.noun.unit_prices) == (True, {})
 
 
+@pytest.mark.parametrize("tier", ["Standard", "default", "auto"])
+def test_a_price_of_a_standard_tier_is_refused_as_it_would_miss_the_others(tier: str) -> None:
+    """Calls that tell another standard tier, or none, would have a list estimate or no price."""
+    found = yaml(
+        f"prices:\n  - {{model: m, service_tier: {tier}, from_day: 2026-11-01, currency: USD, "
+        "unit_prices: {input: 1}}\n"
+    )
+
+    assert found.nouns == []
+    (problem,) = found.problems
+    assert f"service_tier: leave {tier.lower()} out" in str(problem)
+
+
 @pytest.mark.parametrize("amount", ["10000000000", "123456789012.123456789012345678", "1e12"])
 def test_large_amounts_keep_every_digit(amount: str) -> None:
     """A month of provisioned throughput in a small currency."""
