@@ -348,6 +348,10 @@ module network 'network.bicep' = if (privateNetwork) {
     cosmosAccountId: cosmos.outputs.accountId
     storageAccountId: storage.outputs.id
   }
+  // The Cosmos DB account takes one change at a time: first its roles, then its endpoint.
+  dependsOn: [
+    roles
+  ]
 }
 
 module functionApp 'function-app.bicep' = {
@@ -475,7 +479,7 @@ module watching 'watching.bicep' = {
     apimId: hasApim ? apimIdentity.outputs.id : ''
     alertEmail: alertEmail
     disabledAlerts: disabledAlerts
-    gatewayHasEventHubMetrics: apimHasEventHubMetrics
+    gatewayHasEventHubMetrics: apimHasEventHubMetrics && !(createApim && endsWith(apimSku, 'V2'))
   }
 }
 

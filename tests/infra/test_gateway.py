@@ -136,6 +136,7 @@ def test_what_a_policy_needs_is_made_before_it() -> None:
     assert after(gateway.statements["policy"]) == ["policyFragments"]
     assert after(main.statements["apim"]) == ["apimRoles"]
     assert after(main.statements["functionApp"]) == ["roles", "keyVault"]
+    assert after(main.statements["network"]) == ["roles"]
 
 
 def after(of: Any) -> list[str]:
