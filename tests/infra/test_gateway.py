@@ -9,7 +9,7 @@ import pytest
 from tests.infra.bicep.files import read
 from tests.infra.bicep.tree import Array, Literal, Loop, Module, Name, Object, Resource, When
 from tests.infra.bicep.values import Made
-from tests.infra.deployments import FORMS, INFRA, ROOT, form, of_type, the
+from tests.infra.deployments import FORMS, INFRA, ROOT, deployed, form, of_type, the
 
 SERVICE: Final = "Microsoft.ApiManagement/service"
 POLICIES: Final = {each.stem: each for each in (ROOT / "policies").glob("*.xml")}
@@ -126,6 +126,35 @@ def test_a_gateway_is_made_only_where_one_is_asked_for(name: str) -> None:
     assert len(services) == int(FORMS[name].get("createApim", False))
     if "apimName" not in FORMS[name]:
         assert not [each for each in made if each.type.startswith("Microsoft.ApiManagement/")]
+
+
+@pytest.mark.parametrize("name", WITH_GATEWAY)
+def test_what_a_gateway_needs_is_made_in_its_own_group(name: str) -> None:
+    made, _ = form(name)
+    parts = [each for each in made if each.type.startswith(f"{SERVICE}/")]
+
+    group = FORMS[name].get("apimResourceGroup", "rg-demo")
+    assert {each.scope.rsplit("/", 1)[-1] for each in parts} == {group}
+    assert {each.name.split("/")[0] for each in parts} == {FORMS[name]["apimName"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "watched"),
+    [
+        ({}, True),
+        ({"apimSku": "StandardV2"}, False),
+        ({"createApim": False, "apimResourceGroup": "rg-gateway"}, True),
+        ({"createApim": False, "apimHasEventHubMetrics": False}, False),
+    ],
+)
+def test_a_gateway_is_watched_by_the_metrics_that_its_tier_has(
+    given: dict[str, Any], watched: bool
+) -> None:
+    made, _ = deployed(**FORMS["with a gateway of its own"] | given)
+    rules = of_type(made, "Microsoft.Insights/metricAlerts")
+
+    about = {one for each in rules for one in each.body["properties"]["scopes"]}
+    assert any("Microsoft.ApiManagement" in str(each) for each in about) is watched
 
 
 def test_what_a_policy_needs_is_made_before_it() -> None:
