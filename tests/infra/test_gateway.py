@@ -103,6 +103,19 @@ def test_an_api_gets_what_was_asked_for(
         [POLICIES[policy].read_text(encoding="utf-8")] if policy else []
     )
     assert bool(last(made, "diagnostics")) is of_all
+    names = {each.name.rsplit("/", 1)[-1] for each in diagnostics}
+    assert names | set(last(made, "diagnostics")) <= {"applicationinsights"}
+
+
+@pytest.mark.parametrize(("asked", "value"), [(True, "true"), (False, "false")])
+def test_usage_is_asked_for_in_the_words_that_the_fragment_compares(
+    value: str, *, asked: bool
+) -> None:
+    made, _ = deployed(**FORMS["with a gateway that is there"], apimIncludeUsage=asked)
+
+    assert last(made, "namedValues")["usage-include-usage"]["value"] == value
+    fragment = POLICIES["usage-inbound"].read_text(encoding="utf-8")
+    assert '"{{usage-include-usage}}" == "true"' in fragment
 
 
 def test_diagnostics_measure_and_never_read_a_body() -> None:

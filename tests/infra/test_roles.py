@@ -101,6 +101,10 @@ def test_no_role_is_given_to_anybody_else(name: str) -> None:
     for each in assignments:
         assert any(one in str(each.body["properties"]["principalId"]) for one in known)
     azure = of_type(made, "Microsoft.Authorization/roleAssignments")
+    for each in azure:
+        of_operator = each.body["properties"]["principalId"] == FORMS[name].get("principalId")
+        kind = "User" if of_operator else "ServicePrincipal"
+        assert each.body["properties"]["principalType"] == kind
     prefix = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/"
     assert all(each.body["properties"]["roleDefinitionId"].startswith(prefix) for each in azure)
 
