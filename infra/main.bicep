@@ -35,7 +35,7 @@ param operatorRoles bool = true
   '3.12'
   '3.13'
 ])
-param pythonVersion string = '3.11'
+param appPythonVersion string = '3.11'
 
 @description('Memory of an instance, in MB.')
 @allowed([
@@ -363,7 +363,7 @@ module functionApp 'function-app.bicep' = {
     planName: 'plan-usage-${token}'
     name: 'func-usage-${token}'
     serviceName: 'usage-ingest'
-    pythonVersion: pythonVersion
+    pythonVersion: appPythonVersion
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     httpAlwaysReady: httpAlwaysReady
