@@ -118,17 +118,17 @@ def test_usage_is_asked_for_in_the_words_that_the_fragment_compares(
     assert '"{{usage-include-usage}}" == "true"' in fragment
 
 
-def test_diagnostics_measure_and_never_read_a_body() -> None:
-    """Without metrics nothing is emitted; reading a body holds streams up."""
+def test_diagnostics_measure_and_never_keep_a_body_or_a_query() -> None:
+    """Without metrics nothing is emitted; reading a body holds streams up; a query may hold a key."""
     of_api = last(form("with an OpenAI API")[0], "apis/diagnostics")
     of_all = last(form("with every optional fragment")[0], "diagnostics")
 
     for each in (*of_api.values(), *of_all.values()):
         assert each["metrics"] is True
-        sides = [
-            each[side][way] for side in ("frontend", "backend") for way in ("request", "response")
-        ]
-        assert sides == [{"headers": [], "body": {"bytes": 0}}] * 4
+        nothing = {"headers": [], "body": {"bytes": 0}}
+        hidden = {"dataMasking": {"queryParams": [{"value": "*", "mode": "Hide"}]}}
+        for side in ("frontend", "backend"):
+            assert each[side] == {"request": nothing | hidden, "response": nothing}
 
 
 @pytest.mark.parametrize("name", FORMS)
