@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.infra.alert_rules import log_alerts, metric_alerts
+from tests.infra.alert_rules import log_alerts, metric_alerts, watching
 from tests.infra.bicep.values import Made
 from tests.infra.deployments import FORMS, deployed, form, of_type, the
 
@@ -27,6 +27,12 @@ def rules(made: list[Made], kind: str) -> dict[str, dict[str, Any]]:
 def criteria(rule: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = rule["criteria"]["allOf"]
     return found
+
+
+def threshold(declared: int | str) -> int:
+    """A number, or the default of the parameter that is named."""
+    found = watching()["parameters"][declared]["default"] if isinstance(declared, str) else declared
+    return int(found)
 
 
 def test_every_log_alert_is_a_rule_over_the_workspace_and_asks_for_its_own_component() -> None:
@@ -64,7 +70,7 @@ def test_every_metric_alert_is_a_rule_over_the_resource_whose_metrics_it_reads()
             assert one["metricNamespace"] == PLATFORM[name]["namespace"]
             assert one["timeAggregation"] == declared["aggregation"]
             assert one["operator"] == declared["operator"]
-            assert isinstance(one["threshold"], int)
+            assert one["threshold"] == threshold(declared["threshold"])
             assert len(one["dimensions"]) == len(declared["dimensions"])
         assert len({one["name"] for one in criteria(each)}) == len(told)
 

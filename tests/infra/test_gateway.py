@@ -119,7 +119,7 @@ def test_usage_is_asked_for_in_the_words_that_the_fragment_compares(
 
 
 def test_diagnostics_measure_and_never_keep_a_body_or_a_query() -> None:
-    """Without metrics nothing is emitted; reading a body holds streams up; a query may hold a key."""
+    """Without metrics nothing is emitted; a body holds streams up, a query may hold keys."""
     of_api = last(form("with an OpenAI API")[0], "apis/diagnostics")
     of_all = last(form("with every optional fragment")[0], "diagnostics")
 

@@ -1,12 +1,13 @@
 """The plan and the app in infra/: what Flex Consumption asks for, and who may come in."""
 
+import json
 import re
 from typing import Any, Final
 
 import pytest
 
 from tests.infra.bicep.values import Made
-from tests.infra.deployments import FORMS, form, the
+from tests.infra.deployments import FORMS, ROOT, form, the
 from tests.infra.test_app_settings import written
 
 PLAN: Final = "Microsoft.Web/serverfarms"
@@ -73,6 +74,16 @@ def test_instances_that_wait_are_those_of_http_and_there_are_none_unless_asked_f
 
     assert waiting == [{"name": "http", "instanceCount": FORMS["large"]["httpAlwaysReady"]}]
     assert none == []
+
+
+def test_the_host_sends_telemetry_in_the_way_that_the_settings_are_for() -> None:
+    host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
+
+    assert host["telemetryMode"] == "OpenTelemetry"
+    assert host["extensionBundle"] == {
+        "id": "Microsoft.Azure.Functions.ExtensionBundle",
+        "version": "[4.*, 5.0.0)",
+    }
 
 
 def test_calls_come_by_tls_alone() -> None:
