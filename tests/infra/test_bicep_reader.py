@@ -120,9 +120,11 @@ def test_only_what_is_wanted_is_made(tmp_path: Path) -> None:
             "there is no outputs",
         ),
         (
-            "module a 'module.bicep' = if (false) {\n  name: 'a'\n}\n"
-            "module b 'module.bicep' = if (false) {\n  name: 'b'\n  params: {\n"
-            "    size: a.outputs.id\n  }\n}\n",
+            (
+                "module a 'module.bicep' = if (false) {\n  name: 'a'\n}\n"
+                "module b 'module.bicep' = if (false) {\n  name: 'b'\n  params: {\n"
+                "    size: a.outputs.id\n  }\n}\n"
+            ),
             "there is no outputs",
         ),
         (
