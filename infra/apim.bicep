@@ -117,12 +117,21 @@ var fragments = concat([
   }
 ] : [])
 
-// No body: logging one would hold streams up, and keep what people wrote.
+// No body: logging one would hold streams up, and keep what people wrote. No query: some callers
+// send their key in it.
 var silent = {
   request: {
     headers: []
     body: {
       bytes: 0
+    }
+    dataMasking: {
+      queryParams: [
+        {
+          value: '*'
+          mode: 'Hide'
+        }
+      ]
     }
   }
   response: {

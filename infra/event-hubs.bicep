@@ -64,19 +64,20 @@ resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
   properties: {
     disableLocalAuth: true
     isAutoInflateEnabled: inflates
-    maximumThroughputUnits: inflates ? maximumThroughputUnits : 0
+    maximumThroughputUnits: inflates ? max(capacity, maximumThroughputUnits) : 0
     minimumTlsVersion: '1.2'
     publicNetworkAccess: privateNetwork ? 'Disabled' : 'Enabled'
   }
 }
 
-// API Management is one of the trusted services: its logger still gets in.
-resource firewall 'Microsoft.EventHub/namespaces/networkRuleSets@2024-01-01' = if (privateNetwork) {
+// API Management is one of the trusted services: its logger still gets in. The rules are written in
+// either case, so that a network that is opened again is open.
+resource firewall 'Microsoft.EventHub/namespaces/networkRuleSets@2024-01-01' = {
   parent: namespace
   name: 'default'
   properties: {
-    defaultAction: 'Deny'
-    publicNetworkAccess: 'Disabled'
+    defaultAction: privateNetwork ? 'Deny' : 'Allow'
+    publicNetworkAccess: privateNetwork ? 'Disabled' : 'Enabled'
     trustedServiceAccessEnabled: true
   }
 }

@@ -35,7 +35,7 @@ param operatorRoles bool = true
   '3.12'
   '3.13'
 ])
-param pythonVersion string = '3.11'
+param appPythonVersion string = '3.11'
 
 @description('Memory of an instance, in MB.')
 @allowed([
@@ -348,6 +348,10 @@ module network 'network.bicep' = if (privateNetwork) {
     cosmosAccountId: cosmos.outputs.accountId
     storageAccountId: storage.outputs.id
   }
+  // The Cosmos DB account takes one change at a time: first its roles, then its endpoint.
+  dependsOn: [
+    roles
+  ]
 }
 
 module functionApp 'function-app.bicep' = {
@@ -359,7 +363,7 @@ module functionApp 'function-app.bicep' = {
     planName: 'plan-usage-${token}'
     name: 'func-usage-${token}'
     serviceName: 'usage-ingest'
-    pythonVersion: pythonVersion
+    pythonVersion: appPythonVersion
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     httpAlwaysReady: httpAlwaysReady
@@ -475,7 +479,7 @@ module watching 'watching.bicep' = {
     apimId: hasApim ? apimIdentity.outputs.id : ''
     alertEmail: alertEmail
     disabledAlerts: disabledAlerts
-    gatewayHasEventHubMetrics: apimHasEventHubMetrics
+    gatewayHasEventHubMetrics: apimHasEventHubMetrics && !(createApim && endsWith(apimSku, 'V2'))
   }
 }
 

@@ -129,6 +129,8 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   }
 }]
 
+// One after the other: three of them are of one storage account, which takes one change at a time.
+@batchSize(1)
 resource privateEndpoints 'Microsoft.Network/privateEndpoints@2024-07-01' = [for each in endpoints: {
   name: 'pe-${each.name}'
   location: location

@@ -122,6 +122,8 @@ resource componentRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+// One after the other: the account refuses a change while another one goes on.
+@batchSize(1)
 resource cosmosRoles 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2025-04-15' = [for principal in cosmosPrincipals: {
   parent: cosmos
   name: guid(cosmos.id, principal, cosmosDataContributor)

@@ -78,6 +78,7 @@ def test_the_app_and_its_package_go_up_and_nothing_else() -> None:
         "usage_ingest/__pycache__/wiring.cpython-311.pyc",
         "tests/test_package.py",
         "infra/main.bicep",
+        "usage-ingest_env/bin/python",
         ".git",
     ],
 )
@@ -113,5 +114,6 @@ def test_azd_publishes_this_folder_to_the_app_that_infra_makes() -> None:
 
     site = the(form("as it comes")[0], "Microsoft.Web/sites")
     assert site.body["tags"]["azd-service-name"] == service
+    assert AZURE["requiredVersions"] == {"azd": ">= 1.18.0"}, "older ones send every file"
     assert told == {"project": ".", "language": "python", "host": "function"}
     assert (ROOT / AZURE["infra"]["path"] / f"{AZURE['infra']['module']}.bicep").exists()

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import orjson
 import pytest
 
 from local.cosmos import Fault
@@ -129,7 +130,7 @@ async def test_a_defect_of_ours_is_an_alarm(watch: Watch, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(parsing, "record_alike", fail)
 
-    await watch.ingest(make_event())
+    await watch.ingest(orjson.dumps([make_event()]))  # an array is read the general way
 
     assert watch.firing(RULES["alarms"]) == {("internal_error",)}
 

@@ -138,7 +138,7 @@ def test_the_python_version_is_the_oldest_that_the_tests_run_on() -> None:
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_each_version_that_the_app_supports_can_be_chosen(version: str) -> None:
-    site = the(deployed(pythonVersion=version)[0], "Microsoft.Web/sites").body["properties"]
+    site = the(deployed(appPythonVersion=version)[0], "Microsoft.Web/sites").body["properties"]
 
     assert site["functionAppConfig"]["runtime"] == {"name": "python", "version": version}
 

@@ -120,6 +120,14 @@ def test_only_what_is_wanted_is_made(tmp_path: Path) -> None:
             "there is no outputs",
         ),
         (
+            (
+                "module a 'module.bicep' = if (false) {\n  name: 'a'\n}\n"
+                "module b 'module.bicep' = if (false) {\n  name: 'b'\n  params: {\n"
+                "    size: a.outputs.id\n  }\n}\n"
+            ),
+            "there is no outputs",
+        ),
+        (
             "module a 'module.bicep' = { name: 'a', params: { size: 1 } }\nvar b = a.outputs.ids\n",
             "there is no ids",
         ),

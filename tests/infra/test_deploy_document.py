@@ -11,7 +11,7 @@ from croniter import croniter
 from tests.infra import parameter_table
 from tests.infra.bicep.files import read
 from tests.infra.bicep.tree import Param
-from tests.infra.deployments import FILES, INFRA, ROOT, form
+from tests.infra.deployments import FILES, INFRA, ROOT, every_resource, form
 from tests.infra.test_app_settings import LOCAL_ONLY, written
 
 TEXT: Final = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
@@ -65,6 +65,15 @@ def texts(parameters: dict[str, Any]) -> list[dict[str, Any]]:
 
 def is_no_text(param: Param) -> bool:
     return param.type in ("object", "array")
+
+
+def test_every_resource_provider_that_must_be_registered_is_named() -> None:
+    """Those of deployments and roles always are; the subnet of the app needs one more."""
+    made = {each.type.split("/")[0] for each in every_resource()}
+    needed = made - {"Microsoft.Authorization", "Microsoft.Resources"} | {"Microsoft.App"}
+
+    (line,) = (each for each in TEXT.splitlines() if each.startswith("`Microsoft."))
+    assert re.findall(r"`(Microsoft\.\w+)`", line) == sorted(needed)
 
 
 def test_settings_for_local_runs_are_named() -> None:

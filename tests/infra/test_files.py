@@ -99,6 +99,14 @@ def test_azd_fills_every_parameter_from_an_environment_value_of_its_name() -> No
     assert {name: each["value"] for name, each in WRITTEN.items()} == wanted
 
 
+def test_no_parameter_is_filled_from_a_variable_that_machines_set_for_themselves() -> None:
+    """Where its environment lacks a value, azd takes that of the shell."""
+    texts = [each["value"] for each in WRITTEN.values() if isinstance(each["value"], str)]
+    read_from = {re.sub(r"[${}]|=.*", "", each) for each in texts}
+
+    assert not read_from & {"PYTHON_VERSION", "HOME", "LOCATION", "PATH", "REGION", "USER"}
+
+
 def filled(param: Param) -> Any:
     """What main.parameters.json says: the default stands in both, and must be the same."""
     if isinstance(param.default, Object | Array):  # written by hand: azd's values are texts

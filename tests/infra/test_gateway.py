@@ -9,7 +9,7 @@ import pytest
 from tests.infra.bicep.files import read
 from tests.infra.bicep.tree import Array, Literal, Loop, Module, Name, Object, Resource, When
 from tests.infra.bicep.values import Made
-from tests.infra.deployments import FORMS, INFRA, ROOT, form, of_type, the
+from tests.infra.deployments import FORMS, INFRA, ROOT, deployed, form, of_type, the
 
 SERVICE: Final = "Microsoft.ApiManagement/service"
 POLICIES: Final = {each.stem: each for each in (ROOT / "policies").glob("*.xml")}
@@ -103,19 +103,32 @@ def test_an_api_gets_what_was_asked_for(
         [POLICIES[policy].read_text(encoding="utf-8")] if policy else []
     )
     assert bool(last(made, "diagnostics")) is of_all
+    names = {each.name.rsplit("/", 1)[-1] for each in diagnostics}
+    assert names | set(last(made, "diagnostics")) <= {"applicationinsights"}
 
 
-def test_diagnostics_measure_and_never_read_a_body() -> None:
-    """Without metrics nothing is emitted; reading a body holds streams up."""
+@pytest.mark.parametrize(("asked", "value"), [(True, "true"), (False, "false")])
+def test_usage_is_asked_for_in_the_words_that_the_fragment_compares(
+    value: str, *, asked: bool
+) -> None:
+    made, _ = deployed(**FORMS["with a gateway that is there"], apimIncludeUsage=asked)
+
+    assert last(made, "namedValues")["usage-include-usage"]["value"] == value
+    fragment = POLICIES["usage-inbound"].read_text(encoding="utf-8")
+    assert '"{{usage-include-usage}}" == "true"' in fragment
+
+
+def test_diagnostics_measure_and_never_keep_a_body_or_a_query() -> None:
+    """Without metrics nothing is emitted; a body holds streams up, a query may hold keys."""
     of_api = last(form("with an OpenAI API")[0], "apis/diagnostics")
     of_all = last(form("with every optional fragment")[0], "diagnostics")
 
     for each in (*of_api.values(), *of_all.values()):
         assert each["metrics"] is True
-        sides = [
-            each[side][way] for side in ("frontend", "backend") for way in ("request", "response")
-        ]
-        assert sides == [{"headers": [], "body": {"bytes": 0}}] * 4
+        nothing = {"headers": [], "body": {"bytes": 0}}
+        hidden = {"dataMasking": {"queryParams": [{"value": "*", "mode": "Hide"}]}}
+        for side in ("frontend", "backend"):
+            assert each[side] == {"request": nothing | hidden, "response": nothing}
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -128,6 +141,35 @@ def test_a_gateway_is_made_only_where_one_is_asked_for(name: str) -> None:
         assert not [each for each in made if each.type.startswith("Microsoft.ApiManagement/")]
 
 
+@pytest.mark.parametrize("name", WITH_GATEWAY)
+def test_what_a_gateway_needs_is_made_in_its_own_group(name: str) -> None:
+    made, _ = form(name)
+    parts = [each for each in made if each.type.startswith(f"{SERVICE}/")]
+
+    group = FORMS[name].get("apimResourceGroup", "rg-demo")
+    assert {each.scope.rsplit("/", 1)[-1] for each in parts} == {group}
+    assert {each.name.split("/")[0] for each in parts} == {FORMS[name]["apimName"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "watched"),
+    [
+        ({}, True),
+        ({"apimSku": "StandardV2"}, False),
+        ({"createApim": False, "apimResourceGroup": "rg-gateway"}, True),
+        ({"createApim": False, "apimHasEventHubMetrics": False}, False),
+    ],
+)
+def test_a_gateway_is_watched_by_the_metrics_that_its_tier_has(
+    given: dict[str, Any], watched: bool
+) -> None:
+    made, _ = deployed(**FORMS["with a gateway of its own"] | given)
+    rules = of_type(made, "Microsoft.Insights/metricAlerts")
+
+    about = {one for each in rules for one in each.body["properties"]["scopes"]}
+    assert any("Microsoft.ApiManagement" in str(each) for each in about) is watched
+
+
 def test_what_a_policy_needs_is_made_before_it() -> None:
     """A fragment names values and a logger, a policy names fragments, a logger needs its role."""
     gateway, main = read(INFRA / "apim.bicep"), read(INFRA / "main.bicep")
@@ -136,6 +178,7 @@ def test_what_a_policy_needs_is_made_before_it() -> None:
     assert after(gateway.statements["policy"]) == ["policyFragments"]
     assert after(main.statements["apim"]) == ["apimRoles"]
     assert after(main.statements["functionApp"]) == ["roles", "keyVault"]
+    assert after(main.statements["network"]) == ["roles"]
 
 
 def after(of: Any) -> list[str]:

@@ -75,6 +75,15 @@ def test_the_app_has_the_roles_that_it_needs_and_no_others(name: str) -> None:
     assert given(made, "userAssignedIdentities id-usage-") == expected
 
 
+def test_the_role_on_the_keys_is_given_on_the_vault_of_their_address_in_its_group() -> None:
+    made, _ = form("with keys and a sign-in")
+    (scope,) = {each.scope for each in made if "Microsoft.KeyVault" in each.scope}
+
+    assert scope.endswith(
+        "/resourceGroups/rg-secrets/providers/Microsoft.KeyVault/vaults/contoso-kv"
+    )
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_the_gateway_may_send_and_publish_and_nothing_else(name: str) -> None:
     made, _ = form(name)
@@ -101,6 +110,10 @@ def test_no_role_is_given_to_anybody_else(name: str) -> None:
     for each in assignments:
         assert any(one in str(each.body["properties"]["principalId"]) for one in known)
     azure = of_type(made, "Microsoft.Authorization/roleAssignments")
+    for each in azure:
+        of_operator = each.body["properties"]["principalId"] == FORMS[name].get("principalId")
+        kind = "User" if of_operator else "ServicePrincipal"
+        assert each.body["properties"]["principalType"] == kind
     prefix = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/"
     assert all(each.body["properties"]["roleDefinitionId"].startswith(prefix) for each in azure)
 

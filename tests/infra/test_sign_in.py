@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from tests.infra.bicep.values import TENANT
 from tests.infra.deployments import FORMS, ROOT, deployed, form, of_type
 from tests.test_function_app import EXPECTED
 
@@ -46,6 +47,8 @@ def test_tokens_are_of_the_registration_alone() -> None:
     assert provider["registration"]["clientId"] == client
     assert provider["validation"]["allowedAudiences"] == [client, f"api://{client}"]
     assert "clientSecretSettingName" not in provider["registration"]
+    issuer = provider["registration"]["openIdIssuer"]
+    assert issuer == f"https://login.microsoftonline.com/{TENANT}/v2.0"
 
 
 def test_without_a_registration_there_is_no_sign_in() -> None:

@@ -4,14 +4,24 @@ from typing import Any, Final
 
 import pytest
 
+from tests.infra.bicep.files import read
+from tests.infra.bicep.tree import Literal, Resource
 from tests.infra.bicep.values import Made
-from tests.infra.deployments import FORMS, GATEWAY, form, of_type, the
+from tests.infra.deployments import FORMS, GATEWAY, INFRA, deployed, form, of_type, the
 from tests.infra.test_app_settings import written
 from usage_ingest.containers import CONTAINERS
 
 ACCOUNT: Final = "Microsoft.DocumentDB/databaseAccounts"
 NAMESPACE: Final = "Microsoft.EventHub/namespaces"
 STORAGE: Final = "Microsoft.Storage/storageAccounts"
+ZONES: Final = {
+    "event-hubs": "privatelink.servicebus.windows.net",
+    "cosmos": "privatelink.documents.azure.com",
+    "blob": "privatelink.blob.core.windows.net",
+    "queue": "privatelink.queue.core.windows.net",
+    "table": "privatelink.table.core.windows.net",
+}
+"""The zones that Private Link wants for each endpoint."""
 
 
 def properties(made: list[Made], kind: str) -> dict[str, Any]:
@@ -63,8 +73,10 @@ def test_the_hub_and_its_groups_are_those_of_the_settings(name: str) -> None:
     assert hub.name.split("/")[-1] == settings["EVENT_HUB_NAME"]
     names = ("EVENT_HUB_CONSUMER_GROUP", "EVENT_HUB_REREAD_CONSUMER_GROUP")
     assert [each.name for each in groups] == [f"{hub.name}/{settings[each]}" for each in names]
-    hours = hub.body["properties"]["retentionDescription"]["retentionTimeInHours"]
-    assert hours == 24 * int(settings["EVENT_HUB_RETENTION_DAYS"])
+    assert hub.body["properties"]["retentionDescription"] == {
+        "cleanupPolicy": "Delete",
+        "retentionTimeInHours": 24 * int(settings["EVENT_HUB_RETENTION_DAYS"]),
+    }
     assert properties(made, NAMESPACE)["disableLocalAuth"] is True
 
 
@@ -74,6 +86,12 @@ def test_a_namespace_grows_only_as_far_as_it_is_told() -> None:
     grows = (standard["isAutoInflateEnabled"], standard["maximumThroughputUnits"])
     assert grows == (True, 4)
     assert (premium["isAutoInflateEnabled"], premium["maximumThroughputUnits"]) == (False, 0)
+
+
+def test_a_namespace_that_begins_larger_than_it_may_grow_stays_as_it_is() -> None:
+    made, _ = deployed(eventHubsCapacity=10)
+
+    assert properties(made, NAMESPACE)["maximumThroughputUnits"] == 10
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -107,6 +125,8 @@ def test_a_private_network_closes_the_stores_and_leads_to_them() -> None:
     ]
     assert access == ["Disabled"] * 3
     zones = of_type(made, "Microsoft.Network/privateDnsZones")
+    groups = of_type(made, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+    assert {led_to(each): zone_of(each) for each in groups} == ZONES
     links = of_type(made, "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
     assert [each.name.split("/")[0] for each in links] == [each.name for each in zones]
     assert {each.body["properties"]["virtualNetwork"]["id"] for each in links} == {network.id}
@@ -116,6 +136,42 @@ def test_a_private_network_closes_the_stores_and_leads_to_them() -> None:
     (delegation,) = subnets[0]["properties"]["delegations"]
     assert delegation["properties"] == {"serviceName": "Microsoft.App/environments"}
     assert endpoints[0].body["properties"]["subnet"]["id"].endswith(subnets[1]["name"])
+
+
+def led_to(group: Made) -> str:
+    return group.name.split("/")[0].removeprefix("pe-")
+
+
+def zone_of(group: Made) -> str:
+    (config,) = group.body["properties"]["privateDnsZoneConfigs"]
+    return str(config["properties"]["privateDnsZoneId"]).rsplit("/", 1)[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "access"),
+    [("as it comes", "Allow", "Enabled"), ("in a private network", "Deny", "Disabled")],
+)
+def test_the_firewall_of_the_hub_follows_the_network_and_lets_the_gateway_in(
+    name: str, action: str, access: str
+) -> None:
+    """Written in either case: a network that is opened again would stay closed otherwise."""
+    assert properties(form(name)[0], f"{NAMESPACE}/networkRuleSets") == {
+        "defaultAction": action,
+        "publicNetworkAccess": access,
+        "trustedServiceAccessEnabled": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "symbol"),
+    [("network.bicep", "privateEndpoints"), ("role-assignments.bicep", "cosmosRoles")],
+)
+def test_what_changes_one_account_is_made_one_after_the_other(file: str, symbol: str) -> None:
+    """A storage account and a Cosmos DB account refuse a change while another one goes on."""
+    found = read(INFRA / file).statements[symbol]
+
+    assert isinstance(found, Resource)
+    assert found.decorators["batchSize"] == (Literal(1),)
 
 
 def test_without_a_private_network_there_is_none() -> None:

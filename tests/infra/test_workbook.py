@@ -13,6 +13,7 @@ from tests.builders import NOON, WORKSPACE, make_event
 from tests.conftest import Stack
 from tests.infra import workbook_parts
 from tests.infra.alert_rules import INFRA
+from tests.infra.deployments import form, the
 from tests.infra.log_tables import LogTables
 from tests.infra.told import undeclared
 from tests.infra.watch import Watch, collected_through, watched
@@ -155,6 +156,11 @@ async def test_without_a_choice_every_app_is_shown(logs: LogTables, app: str) ->
 def test_the_workbook_is_json_that_the_portal_knows() -> None:
     found = json.loads(workbook_parts.WORKBOOK.read_text(encoding="utf-8"))
 
+    made, _ = form("as it comes")
+    workbook = the(made, "Microsoft.Insights/workbooks")
+    assert workbook.body["kind"] == "shared"
+    assert workbook.body["properties"]["category"] == "workbook"
+    assert json.loads(workbook.body["properties"]["serializedData"]) == found
     assert found["version"] == "Notebook/1.0"
     assert {each["type"] for each in found["items"]} == {1, 3, 9}
     assert len({each["name"] for each in found["items"]}) == len(found["items"])

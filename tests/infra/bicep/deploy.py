@@ -110,8 +110,6 @@ class Deployment:
         return f"/subscriptions/{SUBSCRIPTION}" if whole else Group(self._group).id
 
     def _module(self, of: Module, scope: Scope, body: Object, wanted: bool) -> Any:
-        if not wanted:
-            return {}  # asking for its outputs is a mistake
         parts = {scope.value(key): value for key, value in body.entries}
         where = scope.value(parts["scope"]) if "scope" in parts else Group(self._group)
         if not isinstance(where, Group | Made):
@@ -119,6 +117,8 @@ class Deployment:
         given = scope.value(parts["params"]) if "params" in parts else {}
         if "dependsOn" in parts:
             scope.value(parts["dependsOn"])
+        if not wanted:  # Azure has evaluated all of it the same
+            return {}  # asking for its outputs is a mistake
         inner = Deployment(self.path.parent / of.path, given, where.name, self._made)
         return {"name": scope.value(parts["name"]), "outputs": inner.all()}
 

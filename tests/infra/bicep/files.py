@@ -97,14 +97,14 @@ def _variable(reader: Reader, _: Decorators) -> Variable:
     return Variable(name, reader.expression())
 
 
-def _resource(reader: Reader, _: Decorators) -> Resource:
+def _resource(reader: Reader, decorators: Decorators) -> Resource:
     name = reader.word()
     kind, found, version = _literal(reader).partition("@")
     if not found:
         raise BicepError(f"line {reader.peek().line}: {kind} has no version")
     existing = reader.takes("existing")
     reader.expect("=")
-    return Resource(name, kind, version, existing, reader.body())
+    return Resource(name, kind, version, existing, reader.body(), decorators)
 
 
 def _module(reader: Reader, _: Decorators) -> Module:

@@ -125,6 +125,7 @@ class Resource:
     version: str
     existing: bool
     body: Expression
+    decorators: Decorators
 
 
 @dataclass(frozen=True, slots=True)
