@@ -50,7 +50,8 @@ class ReportFold:
     prices: dict[tuple[str, int], PriceUsed] = field(default_factory=dict)
     """By id and revision."""
     more_prices: bool = False
-    unpriced: dict[Unpriced, Quantity] = field(default_factory=dict)
+    unpriced: dict[tuple[Unpriced, str | None], Quantity] = field(default_factory=dict)
+    """By the month that it is of: a correction takes back what its own month lacked."""
     more_unpriced: bool = False
     days: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """Amounts by currency and day, where lines have days; corrections are of other days."""
@@ -82,7 +83,11 @@ class ReportFold:
 
     def without_price(self) -> dict[Unpriced, Quantity]:
         """Return what lacks a price; what a correction took back of it does not."""
-        return {key: quantity for key, quantity in self.unpriced.items() if quantity > 0}
+        found: dict[Unpriced, Quantity] = {}
+        for (missing, _), quantity in self.unpriced.items():
+            if quantity > 0:
+                found[missing] = added(found.get(missing, 0), quantity)
+        return found
 
     def totals(self) -> Sums:
         """Return the sums of all groups."""
@@ -112,7 +117,7 @@ class ReportFold:
             )
 
     def _missing(self, line: Line) -> None:
-        key = Unpriced(
+        missing = Unpriced(
             line.model,
             line.version,
             line.sku,
@@ -121,6 +126,8 @@ class ReportFold:
             line.subject.service_tier,
             line.kind,
         )
+        day = line.subject.day
+        key = missing, line.corrects or (day and day[:7])
         if key not in self.unpriced and len(self.unpriced) == MAX_LISTED:
             self.more_unpriced = True
         else:
