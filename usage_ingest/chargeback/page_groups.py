@@ -15,6 +15,7 @@ from usage_ingest.chargeback.page_text import (
     number_head,
     percent,
 )
+from usage_ingest.chargeback.page_tables import lacking
 from usage_ingest.chargeback.statement import plain
 from usage_ingest.chargeback.sums import Doubt
 
@@ -76,7 +77,7 @@ def _marks(group: Group, currency: str) -> list[str]:
         if charges["currency"] == currency:
             doubtful = charges["doubtful"]
             found = [mark for of, mark in _MARKS.items() if doubtful[of]["amount"] != "0"]
-            found += [_UNPRICED] if group["unpriced"] else []
+            found += [_UNPRICED] if lacking(group) else []
     return found
 
 

@@ -61,6 +61,11 @@ def unpriced_table(found: Mapping[str, Any]) -> str:
     )
 
 
+def lacking(group: Group) -> list[Mapping[str, Any]]:
+    """Return what of a group lacks a price; what a correction took back of it does not."""
+    return [line for line in group["unpriced"] if Decimal(line["quantity"]) > 0]
+
+
 def unpriced_groups_table(groups: Sequence[Group], names: Sequence[str]) -> str:
     """Return whose usage has no price."""
     rows = "".join(
@@ -68,7 +73,7 @@ def unpriced_groups_table(groups: Sequence[Group], names: Sequence[str]) -> str:
         f"<td>{escaped(words(line['kind']))}</td>"
         f'<td class="n">{number(line["quantity"])}</td><td>{escaped(line["unit"])}</td></tr>'
         for group in groups
-        for line in group["unpriced"]
+        for line in lacking(group)
     )
     return (
         "<table><caption>Whose it is.</caption>"
