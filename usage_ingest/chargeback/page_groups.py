@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from usage_ingest.chargeback.line import Charge, total
+from usage_ingest.chargeback.page_tables import lacking
 from usage_ingest.chargeback.page_text import (
     amount_cell,
     escaped,
@@ -15,7 +16,6 @@ from usage_ingest.chargeback.page_text import (
     number_head,
     percent,
 )
-from usage_ingest.chargeback.page_tables import lacking
 from usage_ingest.chargeback.statement import plain
 from usage_ingest.chargeback.sums import Doubt
 
