@@ -6,17 +6,17 @@ from itertools import groupby
 from typing import Any, Final
 
 from usage_ingest.chargeback.line import Charge, total
-from usage_ingest.chargeback.page_tables import lacking
 from usage_ingest.chargeback.page_text import (
     amount_cell,
     escaped,
     heads,
+    lacking,
     named,
     number,
     number_head,
     percent,
 )
-from usage_ingest.chargeback.statement import plain
+from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.sums import Doubt
 
 _DAY: Final = "day"

@@ -10,6 +10,7 @@ from usage_ingest.chargeback.page_text import (
     amount_cell,
     escaped,
     heads,
+    lacking,
     named,
     number,
     number_head,
@@ -59,11 +60,6 @@ def unpriced_table(found: Mapping[str, Any]) -> str:
         f"{number_head('Quantity')}{heads(('unit',))}</tr></thead>"
         f"<tbody>{rows}</tbody></table>{more}"
     )
-
-
-def lacking(group: Group) -> list[Mapping[str, Any]]:
-    """Return what of a group lacks a price; what a correction took back of it does not."""
-    return [line for line in group["unpriced"] if Decimal(line["quantity"]) > 0]
 
 
 def unpriced_groups_table(groups: Sequence[Group], names: Sequence[str]) -> str:
