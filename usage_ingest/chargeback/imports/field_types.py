@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from usage_ingest.chargeback.imports.found import Found, Path, Place, Problem, dotted
 from usage_ingest.chargeback.imports.number import decimal_of
 from usage_ingest.chargeback.kinds import Kind
-from usage_ingest.chargeback.price import CONTEXT_STARTS, region_name
+from usage_ingest.chargeback.price import CONTEXT_STARTS, STANDARD_TIERS, region_name
 
 _LONGEST: Final = 512
 _FIRST_DAY: Final = "2000-01-01"
@@ -71,6 +71,15 @@ def _region(text: str) -> str:
     return region_name(text) or text
 
 
+def _tier(text: str) -> str:
+    tier = text.lower()
+    if tier in STANDARD_TIERS:
+        raise ValueError(
+            f"leave it out: a price without one is for {tier!r} and all standard tiers"
+        )
+    return tier
+
+
 def _paid(kind: Kind) -> Kind:
     if kind is Kind.PROVISIONED:
         raise ValueError("is paid by a deployment's `provisioned`, not by a price")
@@ -81,7 +90,7 @@ Text = Annotated[str, BeforeValidator(text_of)]
 Day = Annotated[str, BeforeValidator(day_of)]
 Money = Annotated[Decimal, BeforeValidator(decimal_of)]
 Currency = Annotated[Text, AfterValidator(currency_of)]
-Tier = Annotated[Text, AfterValidator(str.lower)]
+Tier = Annotated[Text, AfterValidator(_tier)]
 Region = Annotated[Text, AfterValidator(_region)]
 ContextOver = Annotated[int, AfterValidator(_context)]
 PaidKind = Annotated[Kind, AfterValidator(_paid)]
