@@ -336,3 +336,10 @@ def test_what_stands_twice_is_told_with_both_places() -> None:
         "dir/prices.yaml:4: prices[2]: the same key and from_day stand at "
     )
     assert "dir/prices.yaml:2: prices[0]" in str(twice)
+
+
+def test_a_key_that_cannot_be_printed_is_written_out() -> None:
+    """It would write on the terminal of whoever imports somebody else's file."""
+    (problem,) = problems(yaml('"\\e[2Jx\\u202e": []\n'))
+
+    assert "\\x1b[2Jx\\u202e: is unknown" in problem

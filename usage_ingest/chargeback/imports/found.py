@@ -10,6 +10,11 @@ Path = tuple[str | int, ...]
 """Where in a file's content: keys of objects and numbers in lists."""
 
 
+def _printable(text: str) -> str:
+    """Write out what would move the cursor of a terminal, or turn its text round."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
 class Place(NamedTuple):
     """Where something stands; a line of 0 is none: the field tells it alone."""
 
@@ -20,7 +25,7 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         """Write it as compilers do, so that editors can follow it."""
         line = f":{self.line}" if self.line else ""
-        return f"{self.file}{line}" + (f": {self.field}" if self.field else "")
+        return f"{self.file}{line}" + (f": {_printable(self.field)}" if self.field else "")
 
 
 class Problem(NamedTuple):
