@@ -89,3 +89,15 @@ def repeats(nouns: Iterable[Placed]) -> list[Problem]:
         else:
             first[key] = place
     return found
+
+
+def in_vain(nouns: Iterable[Placed], known: Iterable[Noun]) -> list[Problem]:
+    """Return a problem for each withdrawal of what nobody imported: a slip would go unnoticed."""
+    told = {(type(each), each.key, each.from_day) for each in known}
+    return [
+        Problem(
+            place, f"nothing of this key was imported for {noun.from_day}: see reference list --all"
+        )
+        for noun, place in nouns
+        if noun.withdrawn and (type(noun), noun.key, noun.from_day) not in told
+    ]
