@@ -21,7 +21,7 @@ $(VENV)/ready: requirements.txt requirements-export.txt requirements-dev.txt
 run: $(VENV)/ready ## Run everything on this machine with demo traffic (ARGS="--no-demo" without)
 	@$(BIN)/python -m local up $(ARGS)
 
-demo: $(VENV)/ready ## Send thousands of events, kill the host, compare every total (under a minute)
+demo: $(VENV)/ready ## Send thousands of events, kill the host, compare every total and the bill (about a minute)
 	@$(BIN)/python -m local demo $(ARGS)
 
 test: $(VENV)/ready ## Run the tests

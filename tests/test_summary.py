@@ -916,6 +916,26 @@ async def test_csv_shows_what_a_spreadsheet_would_compute(start: str) -> None:
     assert cells_of(text)[1][0] == f"'{name}"
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (" =1+1", "' =1+1"),
+        ("\u00a0\u200b@SUM(1)", "'\u00a0\u200b@SUM(1)"),
+        ("\N{FULLWIDTH EQUALS SIGN}1+1", "'\N{FULLWIDTH EQUALS SIGN}1+1"),
+        ("\N{FULLWIDTH COMMERCIAL AT}A1", "'\N{FULLWIDTH COMMERCIAL AT}A1"),
+        ("a;=1+1;b; -2", "a;'=1+1;b;' -2"),
+        ("a\n=1", "a\n'=1"),
+        ("plain-name; a=b", "plain-name; a=b"),
+        ("a - b", "a - b"),
+    ],
+)
+async def test_csv_shows_what_some_spreadsheets_would_compute(name: str, shown: str) -> None:
+    """They pass over blanks, read wide signs as narrow ones, and part cells at semicolons."""
+    text = to_csv(await summary_of(query_of("app"), rollup(requests=1, app_id=name)))
+
+    assert cells_of(text)[1][0] == shown
+
+
 async def test_csv_quotes_commas_quotes_and_line_breaks() -> None:
     name = 'Shop, "new"\r\nline'
 

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from usage_ingest.record import USAGE_FIELDS
@@ -11,8 +13,11 @@ from usage_ingest.rollup import REQUEST_COUNTERS
 from usage_ingest.summary_query import Value
 
 Cell = Value | int | Decimal
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a cell starts that a spreadsheet would compute instead of show."""
+_UNSEEN: Final = r"[\s\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]*"
+_SIGN: Final = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA: Final = re.compile(rf"^(?=[\t\r\n]|{_UNSEEN}{_SIGN})|(?<=[;\t\r\n])(?={_UNSEEN}{_SIGN})")
+"""Where a text begins that a spreadsheet would compute instead of show: it may pass over what is
+not seen, take wide forms for narrow ones, and part cells at semicolons, as in much of Europe."""
 
 
 def to_csv(summary: Mapping[str, Any]) -> str:
@@ -37,9 +42,14 @@ def cells(values: Iterable[Cell]) -> list[str]:
 
 def _cell(value: Cell) -> str:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return _text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
         return f"{value:f}"
     return "" if value is None else str(value)
+
+
+@lru_cache(maxsize=4096)  # a file repeats its texts in most rows
+def _text(value: str) -> str:
+    return _FORMULA.sub("'", value)

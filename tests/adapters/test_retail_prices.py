@@ -127,6 +127,14 @@ async def test_a_link_to_another_place_is_not_followed(prices: Prices, link: str
     assert len(prices.asked) == 1
 
 
+@pytest.mark.parametrize("link", ["http://[", "https://prices.azure.com:99999/"])
+async def test_a_link_that_is_no_address_is_told(prices: Prices, link: str) -> None:
+    prices.answers = [page("[]", f'"{link}"')]
+
+    with pytest.raises(TransientError, match="links to no address"):
+        await prices.pages()
+
+
 async def test_a_redirect_is_not_followed(prices: Prices) -> None:
     prices.answers = [status(302, Location="http://127.0.0.1:9/")]
 

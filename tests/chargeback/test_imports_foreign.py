@@ -13,8 +13,8 @@ from usage_ingest.chargeback.imports.found import Found
 from usage_ingest.chargeback.imports.meter_map import Meter, read_meter_map
 from usage_ingest.chargeback.imports.options import NO_DAY, Options
 from usage_ingest.chargeback.kinds import Kind
+from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.price import Price, PriceKey
-from usage_ingest.chargeback.reference_document import decimal_text
 from usage_ingest.errors import InvalidReferenceError
 
 DAY = "2026-11-01"
@@ -30,7 +30,7 @@ def prices(found: Found) -> dict[tuple[PriceKey, str], dict[str, str]]:
     told = {}
     for each in found.nouns:
         assert isinstance(each.noun, Price)
-        texts = {kind.value: decimal_text(price) for kind, price in each.noun.unit_prices.items()}
+        texts = {kind.value: plain(price) for kind, price in each.noun.unit_prices.items()}
         told[each.noun.key, each.noun.from_day] = texts
     return told
 

@@ -204,6 +204,7 @@ def test_a_number_is_what_its_digits_say(written: str, read: str) -> None:
         "1_000",
         "1:30",
         '"1,5"',
+        '"\\u0661"',
         "",
         "true",
         "[]",
@@ -228,6 +229,7 @@ def test_what_is_no_amount_is_refused(written: str) -> None:
         ({"unit_prices": "{}"}, 2, "prices[0]: currency and unit_prices are needed"),
         ({"through_day": "2026-10-31"}, 2, "prices[0]: through_day is before from_day"),
         ({"context_over": "1000"}, 6, "context_over: takes one of 128000, 200000, 272000"),
+        ({"service_tier": "Standard"}, 6, "service_tier: leave it out"),
         ({"colour": "red"}, 6, "colour: is unknown; takes from_day"),
         ({"model": '""'}, 2, "model: takes a text that is not empty"),
         ({"model": f'"{"x" * 600}"'}, 2, "model: takes at most 512"),
@@ -363,3 +365,10 @@ def test_what_stands_twice_is_told_with_both_places() -> None:
         "dir/prices.yaml:4: prices[2]: the same key and from_day stand at "
     )
     assert "dir/prices.yaml:2: prices[0]" in str(twice)
+
+
+def test_a_key_that_cannot_be_printed_is_written_out() -> None:
+    """It would write on the terminal of whoever imports somebody else's file."""
+    (problem,) = problems(yaml('"\\e[2Jx\\u202e": []\n'))
+
+    assert "\\x1b[2Jx\\u202e: is unknown" in problem

@@ -206,6 +206,24 @@ async def test_display_names_stand_with_the_values_they_are_of() -> None:
     assert page.rows[1][0] == "People hr"
 
 
+async def test_the_chart_keeps_apart_what_bears_one_name() -> None:
+    """A caller may be called as another one is shown, or as nobody."""
+    name = DisplayName(
+        id="1", key=NameKey("app", "a1"), from_day="2026-01-01", name="App One", source="names"
+    )
+    apps = ("a1", "App One", None, "not reported")
+
+    page = await page_of(
+        *(euros(str(n), subject={"app_id": app}) for n, app in enumerate(apps, 1)),
+        names=[name],
+        group_by="app",
+    )
+
+    assert (
+        "not reported: 4.00 EUR; not reported: 3.00 EUR; App One: 2.00 EUR; App One: 1.00 EUR"
+    ) in page.texts
+
+
 async def test_what_is_not_reported_is_said() -> None:
     page = await page_of(make_line(subject={"app_id": None}), group_by="app", app="-")
 
@@ -304,6 +322,27 @@ async def test_usage_without_a_price_is_in_no_amount_and_listed_with_whose_it_is
     assert "0.00" not in text
     assert ["legal", "gpt-new", "Input", "1,234", "Tokens"] in page.rows
     assert not page.of("svg")
+
+
+async def test_what_a_correction_took_back_is_not_said_to_lack_a_price() -> None:
+    taken = {"charge": Charge.CORRECTION, "corrects": "2026-10", "subject": {"day": "2026-10-05"}}
+
+    page = await page_of(
+        euros("2", **taken),
+        make_unpriced(quantity=-9, corrected=Charge.UNPRICED, **taken),
+        make_unpriced(quantity=5, payer=Payer("legal")),
+    )
+
+    assert ["", "gpt-4o", "", "2.00", "100.0 %"] in page.rows
+    assert [row[3] for row in page.rows if row[0] == "legal"] == ["5"]
+    assert not any("\N{MINUS SIGN}9" in cell for row in page.rows for cell in row)
+
+
+async def test_a_total_that_is_not_complete_says_so_where_it_stands() -> None:
+    whole, lacking = await page_of(euros("2")), await page_of(euros("2"), make_unpriced())
+
+    assert "Not complete" not in whole.text()
+    assert "2.00 EUR Not complete: see below" in lacking.text()
 
 
 async def test_of_many_models_without_a_price_some_are_named() -> None:

@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 
 import orjson
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +19,6 @@ from usage_ingest.chargeback.reference import Reference
 from usage_ingest.chargeback.reference_document import (
     Noun,
     content_id,
-    decimal_text,
     identified,
     import_document,
     import_of,
@@ -107,14 +104,6 @@ def test_what_is_stored_is_read_back_with_the_number_of_its_import(noun: Noun) -
 def test_an_id_is_of_the_content_alone(noun: Noun) -> None:
     assert identified(replace(noun, id="other", revision=9)).id == identified(noun).id
     assert identified(replace(noun, source=noun.source + "!")).id != identified(noun).id
-
-
-@pytest.mark.parametrize(
-    ("written", "text"),
-    [("2.50", "2.5"), ("0", "0"), ("0.00", "0"), ("1E+3", "1000"), ("1.5E-7", "0.00000015")],
-)
-def test_equal_decimals_are_one_text(written: str, text: str) -> None:
-    assert decimal_text(Decimal(written)) == text
 
 
 def test_equal_content_has_one_id_however_it_is_written() -> None:

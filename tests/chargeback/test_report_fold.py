@@ -71,6 +71,18 @@ def test_what_is_taken_back_of_one_day_leaves_what_another_lacks(day: str) -> No
     assert list(fold.without_price().values()) == [5]
 
 
+@pytest.mark.parametrize("day", ["2026-11-20", None])
+def test_what_a_correction_takes_back_hides_no_other_month_that_lacks_a_price(
+    day: str | None,
+) -> None:
+    fold = ReportFold(())
+    fold.add(make_unpriced(quantity=3, subject={"day": day}))
+    taken = {"charge": Charge.CORRECTION, "corrected": Charge.UNPRICED, "corrects": "2026-10"}
+    fold.add(make_unpriced(quantity=-5, subject={"day": "2026-10-20"}, **taken))
+
+    assert list(fold.without_price().values()) == [3]
+
+
 def test_lists_beside_the_groups_are_bounded_and_say_when_there_is_more() -> None:
     fold = ReportFold(())
     for n in range(MAX_LISTED):

@@ -1,12 +1,10 @@
 from decimal import Decimal
 
-import pytest
-
 from tests.chargeback.lines import make_line, make_unpriced
 from tests.chargeback.statements import each_of
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.line import Charge, Line
-from usage_ingest.chargeback.statement import Tally, chunk_of, cut, plain
+from usage_ingest.chargeback.statement import Tally, chunk_of, cut
 
 
 async def test_corrections_stand_in_chunks_of_their_own() -> None:
@@ -34,14 +32,6 @@ def test_amounts_are_added_up_by_currency_and_what_has_no_price_is_only_counted(
 
     assert tally.lines == 4
     assert tally.totals() == {"EUR": "0.30000000000000000000000000000000000000001", "USD": "-3"}
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [("1E+3", "1000"), ("-0.00", "0"), ("2.7500", "2.75"), ("1E-24", "0." + "0" * 23 + "1")],
-)
-def test_an_amount_is_written_in_full(amount: str, text: str) -> None:
-    assert plain(Decimal(amount)) == text
 
 
 def test_a_chunk_tells_the_days_that_are_in_it() -> None:

@@ -173,13 +173,16 @@ async def test_a_public_list_fills_in_what_has_no_price_unless_it_is_turned_off(
     ("arguments", "says"),
     [
         (("--format", "focus"), "takes --out FILE"),
-        (("--period", "2026-13"), "period: takes a month"),
-        (("--period", "2026-11", "--from", DAY), "period: names the days already"),
+        (("--period", "2026-13"), "--period: takes a month"),
+        (
+            ("--period", "2026-11", "--from", DAY),
+            "--period: names the days already; leave out --from",
+        ),
         (("--from", "2990-01-01"), "--from: "),
-        (("--group-by", "colour"), "group_by: 'colour' is not a group"),
+        (("--group-by", "colour"), "--group-by: 'colour' is not a group"),
         (("--only", "owner"), "--only owner: takes NAME=VALUE"),
         (("--only", "owner=a", "--only", "owner=b"), "--only owner=b: takes NAME=VALUE"),
-        (("--only", "colour=red"), "colour: is not a parameter"),
+        (("--only", "colour=red"), "--only colour: is not a parameter"),
     ],
 )
 async def test_what_cannot_be_asked_is_named(

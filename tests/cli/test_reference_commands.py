@@ -44,6 +44,26 @@ def written(path: Path, text: str) -> str:
     return str(path)
 
 
+async def test_what_was_never_imported_is_not_taken_back(
+    run: Commands, files: list[str], tmp_path: Path
+) -> None:
+    """Else a slip in the key or the day would leave the price as it is, and nobody would know."""
+    await run.json("reference", "import", *files)
+    row = "prices:\n  - {{model: gpt-4o, sku: GlobalStandard, from_day: {}, withdrawn: true}}\n"
+    slip = written(tmp_path / "slip.yaml", row.format("2026-11-02"))
+    right = written(tmp_path / "right.yaml", row.format("2026-11-01"))
+
+    refused = await run("reference", "import", slip)
+    done = await run.json("reference", "import", right)
+
+    assert refused.exit_code == 1
+    assert "slip.yaml:2: prices[0]: nothing of this key was imported for 2026-11-02" in (
+        refused.stderr
+    )
+    assert done["import"]["number"] == 2
+    assert (await run.json("reference", "list", *TODAY))["price"] == []
+
+
 async def test_files_are_one_import_that_is_listed(run: Commands, files: list[str]) -> None:
     done = await run.json("reference", "import", *files)
 

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 
-import orjson
 import pytest
 
 from local.cosmos import Fault
@@ -130,7 +129,7 @@ async def test_a_defect_of_ours_is_an_alarm(watch: Watch, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(parsing, "record_alike", fail)
 
-    await watch.ingest(orjson.dumps([make_event()]))  # an array is read the general way
+    await watch.ingest(make_event())
 
     assert watch.firing(RULES["alarms"]) == {("internal_error",)}
 

@@ -99,7 +99,10 @@ class RetailPrices:
         """
         if not page.get(_NEXT):
             return None
-        link = URL(str(page[_NEXT]))
+        try:
+            link = URL(str(page[_NEXT]))
+        except ValueError as error:
+            raise TransientError(f"the Retail Prices API links to no address: {error}") from error
         if _place(link) != _place(self._endpoint):
             raise TransientError(f"the Retail Prices API links to another place: {link.host}")
         return link

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from usage_ingest.chargeback.line import total
 from usage_ingest.chargeback.page_chart import Bar, bars_chart, days_chart
@@ -88,10 +88,15 @@ def _chosen(filters: Mapping[str, Sequence[str | None]]) -> str:
     return "; ".join(told) or "all usage"
 
 
+_NOT_WHOLE: Final = '<small class="check">Not complete: see below</small>'
+"""Stands with a total, which people copy without reading on."""
+
+
 def _totals(report: Report) -> str:
+    lacks = not report["completeness"]["complete"]
     found = [
         f'<li>Total<b title="{escaped(each["amount"])}">{escaped(money(each["amount"]))} '
-        f"{escaped(each['currency'])}</b>{_parts_of(each)}</li>"
+        f"{escaped(each['currency'])}</b>{_parts_of(each)}{_NOT_WHOLE if lacks else ''}</li>"
         for each in report["totals"]["charges"]
     ]
     return f'<ul class="totals">{"".join(found)}</ul>' if found else ""
@@ -166,9 +171,13 @@ def _charts(report: Report, charges: Mapping[str, Any], identity: str) -> Iterat
 
 
 def _bars(groups: Sequence[Mapping[str, Any]], name: str, currency: str) -> list[Bar]:
-    ordered = sorted(groups, key=lambda each: name_of(each, name))
+    def value(group: Mapping[str, Any]) -> tuple[bool, str]:
+        of = group["key"][name]
+        return of is None, of or ""  # two values may have one name
+
     found = []
-    for text, rows in groupby(ordered, key=lambda each: name_of(each, name)):
+    for _, equal in groupby(sorted(groups, key=value), key=value):
+        rows = list(equal)
         amounts = [
             Decimal(charges["amount"])
             for row in rows
@@ -176,7 +185,7 @@ def _bars(groups: Sequence[Mapping[str, Any]], name: str, currency: str) -> list
             if charges["currency"] == currency
         ]
         if amounts:
-            found.append(Bar(text, total(amounts)))
+            found.append(Bar(name_of(rows[0], name), total(amounts)))
     return found
 
 

@@ -10,12 +10,13 @@ from usage_ingest.chargeback.page_text import (
     amount_cell,
     escaped,
     heads,
+    lacking,
     named,
     number,
     number_head,
     percent,
 )
-from usage_ingest.chargeback.statement import plain
+from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.sums import Doubt
 
 _DAY: Final = "day"
@@ -76,7 +77,7 @@ def _marks(group: Group, currency: str) -> list[str]:
         if charges["currency"] == currency:
             doubtful = charges["doubtful"]
             found = [mark for of, mark in _MARKS.items() if doubtful[of]["amount"] != "0"]
-            found += [_UNPRICED] if group["unpriced"] else []
+            found += [_UNPRICED] if lacking(group) else []
     return found
 
 

@@ -26,6 +26,7 @@ dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 .totals li { border: 1px solid #c8ced6; border-radius: 6px; padding: .6rem 1rem; min-width: 12rem; }
 .totals b { display: block; font-size: 1.6rem; line-height: 1.25; font-weight: 600;
   font-variant-numeric: tabular-nums; }
+.totals .check { color: #8a3f00; font-weight: 600; }
 .trust { border: 1px solid #c8ced6; border-left: 6px solid #1a7f37; border-radius: 6px;
   padding: .7rem 1.1rem .9rem; margin-top: 1.4rem; break-inside: avoid; }
 .trust.doubt { border-left-color: #b35900; }

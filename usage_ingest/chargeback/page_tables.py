@@ -10,6 +10,7 @@ from usage_ingest.chargeback.page_text import (
     amount_cell,
     escaped,
     heads,
+    lacking,
     named,
     number,
     number_head,
@@ -68,7 +69,7 @@ def unpriced_groups_table(groups: Sequence[Group], names: Sequence[str]) -> str:
         f"<td>{escaped(words(line['kind']))}</td>"
         f'<td class="n">{number(line["quantity"])}</td><td>{escaped(line["unit"])}</td></tr>'
         for group in groups
-        for line in group["unpriced"]
+        for line in lacking(group)
     )
     return (
         "<table><caption>Whose it is.</caption>"

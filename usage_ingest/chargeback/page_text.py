@@ -85,6 +85,11 @@ def named(group: Mapping[str, Any], of: str) -> str:
     return f"{shown(name)} <small>{shown(value)}</small>"
 
 
+def lacking(group: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what of a group lacks a price; what a correction took back of it does not."""
+    return [line for line in group["unpriced"] if Decimal(line["quantity"]) > 0]
+
+
 def words(name: str) -> str:
     """Write a public name as words: `cost_center` is Cost center, `tag:team` is Tag team."""
     text = name.replace("_", " ").replace("tag:", "tag ")

@@ -14,6 +14,7 @@ import orjson
 from usage_ingest.chargeback.deployment import Deployment, DeploymentKey, Provisioned
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.owner import DisplayName, NameKey, OwnerKey, OwnerRule, Payer
+from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.ports import Import
 from usage_ingest.chargeback.price import Price, PriceKey
 from usage_ingest.chargeback.reference import Reference
@@ -96,7 +97,7 @@ def _written_rest(noun: Noun) -> dict[str, Any]:
         kept = {name: getattr(noun, name) for name in _TOLD}
         return {**kept, "provisioned": noun.provisioned and _written_provisioned(noun.provisioned)}
     if isinstance(noun, OwnerRule):
-        return {**noun.payer._asdict(), "markup_percent": decimal_text(noun.payer.markup_percent)}
+        return {**noun.payer._asdict(), "markup_percent": plain(noun.payer.markup_percent)}
     return {"name": noun.name}
 
 
@@ -106,19 +107,13 @@ _PLAIN: Final = ("per", "currency", "units", "tokens_per_hour")
 
 
 def _written_provisioned(provisioned: Provisioned) -> dict[str, Any]:
-    plain = {name: getattr(provisioned, name) for name in _PLAIN}
-    decimals = {name: decimal_text(getattr(provisioned, name)) for name in _DECIMALS}
-    return {name: each for name, each in (plain | decimals).items() if each is not None}
-
-
-def decimal_text(number: Decimal) -> str:
-    """Write a decimal in the one way that equal numbers share: no exponent, no idle zeros."""
-    text = format(number, "f")
-    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+    told = {name: getattr(provisioned, name) for name in _PLAIN}
+    decimals = {name: plain(getattr(provisioned, name)) for name in _DECIMALS}
+    return {name: each for name, each in (told | decimals).items() if each is not None}
 
 
 def _texts(prices: Mapping[Kind, Decimal]) -> dict[str, str]:
-    return {kind.value: decimal_text(price) for kind, price in prices.items()}
+    return {kind.value: plain(price) for kind, price in prices.items()}
 
 
 def _decimals(texts: Mapping[str, str]) -> dict[Kind, Decimal]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from usage_ingest.chargeback.line import EXACT, Charge, Line
+from usage_ingest.chargeback.plain import plain
 
 MAX_LINES: Final = 20_000
 """As many lines are held at a time; a chunk that is too large for a document is cut further."""
@@ -52,11 +53,6 @@ class Tally:
     def totals(self) -> dict[str, str]:
         """Return the amounts by currency, as texts."""
         return {currency: plain(self.amounts[currency]) for currency in sorted(self.amounts)}
-
-
-def plain(amount: Decimal) -> str:
-    """Write an amount in full, without an exponent or zeros that say nothing."""
-    return format(amount.normalize(EXACT) if amount else Decimal(0), "f")
 
 
 def chunk_of(lines: list[Line]) -> Chunk:

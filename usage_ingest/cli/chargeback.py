@@ -29,8 +29,13 @@ from usage_ingest.from_settings import biller
 from usage_ingest.wiring import App
 
 F = TypeVar("F", bound=Callable[..., Any])
-_OPTIONS: Final = {"start_date": "--from", "end_date": "--to"}
-"""What parameters of the report are called here, where it is not the same word."""
+_OPTIONS: Final = {
+    "start_date": "--from",
+    "end_date": "--to",
+    "group_by": "--group-by",
+    "period": "--period",
+}
+"""What parameters of the report are called here; the others are names of `--only`."""
 _TEXTS: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "json": lambda found: json.dumps(found, ensure_ascii=False, indent=2) + "\n",
     "csv": to_csv,
@@ -141,8 +146,10 @@ def _query(params: Mapping[str, str], app: App) -> ReportQuery:
     try:
         return parse_report_query(params, today, app.settings.rollup_tags)
     except InvalidQueryError as error:
-        name = _OPTIONS.get(error.parameter, error.parameter)
-        raise click.UsageError(f"{name}: {error.text}") from error
+        name, text = _OPTIONS.get(error.parameter, f"--only {error.parameter}"), error.text
+        for parameter, option in _OPTIONS.items():
+            text = text.replace(parameter, option)
+        raise click.UsageError(f"{name}: {text}") from error
 
 
 def _write_report(

@@ -72,7 +72,7 @@ def listed_text(closed: Sequence[Statement]) -> str:
             moment(time_text(each.closed_at)),
             each.lines,
             _totals(each.totals),
-            printable(each.accepted or ""),
+            each.accepted or "",
         )
         for each in closed
     ]
@@ -143,8 +143,7 @@ def _rows(of: str, tally: Tally) -> list[list[Any]]:
 def _owner(charged: Charged, tally: Tally) -> list[list[Any]]:
     of = _OWN if charged.corrects is None else f"correction of {charged.corrects}"
     names = (charged.owner, charged.cost_center, charged.department)
-    shown = [None if each is None else printable(each) for each in names]
-    return [[*shown, *row] for row in _rows(of, tally)]
+    return [[*names, *row] for row in _rows(of, tally)]
 
 
 def _totals(totals: Mapping[str, str]) -> str:

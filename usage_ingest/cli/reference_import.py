@@ -10,13 +10,16 @@ import click
 
 from usage_ingest.chargeback.imports.field_types import currency_of
 from usage_ingest.chargeback.imports.formats import FORMATS
+from usage_ingest.chargeback.imports.found import Placed, in_vain
 from usage_ingest.chargeback.imports.number import decimal_of
 from usage_ingest.chargeback.ports import Import
-from usage_ingest.chargeback.reference_document import content_id, to_document
+from usage_ingest.chargeback.reference import Reference
+from usage_ingest.chargeback.reference_document import Noun, content_id, to_document
 from usage_ingest.cli.reference_files import Asked, read_all
 from usage_ingest.cli.session import Session, connected, dry_run_option, run, tell
 from usage_ingest.cli.times import UtcDay
 from usage_ingest.document import time_text
+from usage_ingest.errors import InvalidReferenceError
 from usage_ingest.wiring import App
 
 _MOST_NOTES: Final = 40
@@ -144,12 +147,19 @@ def import_(session: Session, /, files: Sequence[Path], *, dry_run: bool, **aske
     async def append(app: App) -> dict[str, Any]:
         identity = content_id(documents)
         known = {each.id for each in await app.reference.imports()}
+        _refuse_in_vain(found.nouns, await app.reference.load())
         done = await app.reference.append(source, identity, documents)
         written = identity not in known
         return {"import": import_object(done), "written": written, "notes": found.notes}
 
     done = session.run(append)
     session.show(done, _said(done))
+
+
+def _refuse_in_vain(nouns: Sequence[Placed], known: Reference) -> None:
+    every: list[Noun] = [*known.prices, *known.deployments, *known.owners, *known.names]
+    if problems := in_vain(nouns, every):
+        raise InvalidReferenceError([str(each) for each in problems])
 
 
 def import_object(imported: Import) -> dict[str, Any]:

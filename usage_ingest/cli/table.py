@@ -7,7 +7,7 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return rows under headers, in columns; numbers to the right, None as a dash."""
+    """Return rows under headers, in columns: numbers to the right, None as a dash."""
     cells = [[_cell(value) for value in row] for row in rows]
     numeric = [
         bool(rows) and all(row[at] is None or _is_number(row[at]) for row in rows)
@@ -56,4 +56,4 @@ def _is_number(value: object) -> bool:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if _is_number(value) else str(value)
+    return f"{value:,}" if _is_number(value) else printable(str(value))

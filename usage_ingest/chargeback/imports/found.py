@@ -10,6 +10,11 @@ Path = tuple[str | int, ...]
 """Where in a file's content: keys of objects and numbers in lists."""
 
 
+def _printable(text: str) -> str:
+    """Write out what would move the cursor of a terminal, or turn its text round."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
 class Place(NamedTuple):
     """Where something stands; a line of 0 is none: the field tells it alone."""
 
@@ -20,7 +25,7 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         """Write it as compilers do, so that editors can follow it."""
         line = f":{self.line}" if self.line else ""
-        return f"{self.file}{line}" + (f": {self.field}" if self.field else "")
+        return f"{self.file}{line}" + (f": {_printable(self.field)}" if self.field else "")
 
 
 class Problem(NamedTuple):
@@ -84,3 +89,15 @@ def repeats(nouns: Iterable[Placed]) -> list[Problem]:
         else:
             first[key] = place
     return found
+
+
+def in_vain(nouns: Iterable[Placed], known: Iterable[Noun]) -> list[Problem]:
+    """Return a problem for each withdrawal of what nobody imported: a slip would go unnoticed."""
+    told = {(type(each), each.key, each.from_day) for each in known}
+    return [
+        Problem(
+            place, f"nothing of this key was imported for {noun.from_day}: see reference list --all"
+        )
+        for noun, place in nouns
+        if noun.withdrawn and (type(noun), noun.key, noun.from_day) not in told
+    ]

@@ -8,7 +8,7 @@ from typing import Final
 from usage_ingest.chargeback.kinds import Kind, unit
 from usage_ingest.chargeback.line import EXACT
 
-_NUMBER: Final = re.compile(r"\+?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?")
+_NUMBER: Final = re.compile(r"\+?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?", re.ASCII)
 _LARGEST: Final = Decimal(10) ** 12
 _DECIMALS: Final = 18
 _FINEST: Final = Decimal(1).scaleb(-_DECIMALS)

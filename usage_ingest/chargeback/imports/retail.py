@@ -20,8 +20,8 @@ from usage_ingest.chargeback.imports.found import Found, Path, Place, Placed, Pr
 from usage_ingest.chargeback.imports.meter_map import Meter
 from usage_ingest.chargeback.imports.number import priced, quantity_of
 from usage_ingest.chargeback.kinds import Kind
+from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.price import Price, PriceKey
-from usage_ingest.chargeback.reference_document import decimal_text
 
 SOURCE: Final = "Azure Retail Prices API"
 ITEMS: Final = "Items"
@@ -155,7 +155,7 @@ def _contradictions(rates: Sequence[_Rate]) -> list[Problem]:
 
 
 def _shown(rate: _Rate) -> str:
-    return f"{decimal_text(rate.price)} {rate.currency}"
+    return f"{plain(rate.price)} {rate.currency}"
 
 
 def _prices(rates: Sequence[_Rate]) -> Iterator[Placed]:
