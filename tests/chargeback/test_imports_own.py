@@ -229,7 +229,7 @@ def test_what_is_no_amount_is_refused(written: str) -> None:
         ({"unit_prices": "{}"}, 2, "prices[0]: currency and unit_prices are needed"),
         ({"through_day": "2026-10-31"}, 2, "prices[0]: through_day is before from_day"),
         ({"context_over": "1000"}, 6, "context_over: takes one of 128000, 200000, 272000"),
-        ({"service_tier": "Standard"}, 6, "service_tier: leave it out"),
+        ({"service_tier": "Standard"}, 6, "service_tier: leave standard out"),
         ({"colour": "red"}, 6, "colour: is unknown; takes from_day"),
         ({"model": '""'}, 2, "model: takes a text that is not empty"),
         ({"model": f'"{"x" * 600}"'}, 2, "model: takes at most 512"),

@@ -371,6 +371,7 @@ async def test_corrections_and_idle_throughput_are_told_apart() -> None:
 
     text = page.text()
     assert "7.00 of it paid and not used" in text
+    assert "Amounts by day, without corrections" in text
     assert "\N{MINUS SIGN}2.50 of it corrections" in text
     assert "Corrections of October 2026 are among the amounts." in text
     kinds = [row[0] for row in page.rows]

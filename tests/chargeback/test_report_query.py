@@ -24,7 +24,8 @@ def parse(**params: str) -> ReportQuery:
 
 
 def test_without_parameters_it_is_this_month_up_to_today() -> None:
-    assert parse() == ReportQuery(start=date(2026, 3, 1), end=TODAY, tags=TAGS)
+    assert parse() == parse(period="2026-03")
+    assert parse() == ReportQuery(start=date(2026, 3, 1), end=TODAY, period="2026-03", tags=TAGS)
 
 
 def test_a_period_that_is_over_is_all_of_its_days() -> None:
@@ -52,6 +53,7 @@ def test_days_may_be_named_instead() -> None:
         date(2026, 2, 14),
         None,
     )
+    assert parse(end_date="2026-03-14").period is None
 
 
 def test_every_group_is_a_filter_too() -> None:

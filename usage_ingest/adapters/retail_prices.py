@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from usage_ingest.adapters.patience import Patience, brief
+from usage_ingest.adapters.patience import Patience
 from usage_ingest.chargeback.imports.json_tree import json_trees
 from usage_ingest.errors import ConfigError, TransientError
 
@@ -26,7 +26,7 @@ _LONGEST_WAIT: Final = 300.0
 _REQUEST: Final = aiohttp.ClientTimeout(total=60)
 
 
-class _BusyError(OSError):
+class NoAnswerError(OSError):
     """The service asks to wait, or cannot be reached."""
 
     def __init__(self, text: str, seconds: float = 0.0) -> None:
@@ -127,10 +127,10 @@ async def _text(session: aiohttp.ClientSession, link: URL) -> str:
     try:
         async with session.get(link, allow_redirects=False) as answer:
             if answer.status in _BUSY:
-                raise _BusyError(f"{answer.status}", _seconds(answer.headers.get("Retry-After")))
+                raise NoAnswerError(f"{answer.status}", _seconds(answer.headers.get("Retry-After")))
             text = await answer.text()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise _BusyError(brief(error)) from error
+        raise NoAnswerError(str(error) or "it did not answer in time") from error
     if answer.status != _OK:
         raise ConfigError(f"the Retail Prices API answers {answer.status}: {text[:300]}")
     return text

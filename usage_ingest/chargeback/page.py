@@ -167,7 +167,9 @@ def _charts(report: Report, charges: Mapping[str, Any], identity: str) -> Iterat
     start, end = (date.fromisoformat(report["range"][of]) for of in ("start_date", "end_date"))
     if amounts and start < end:
         days = [Bar(day, amounts.get(day, Decimal(0))) for day in days_between(start, end)]
-        yield days_chart(f"{identity}-days", "Amounts by day", currency, days)
+        corrected = Decimal(charges["corrections"]) != 0
+        title = "Amounts by day, without corrections" if corrected else "Amounts by day"
+        yield days_chart(f"{identity}-days", title, currency, days)
 
 
 def _bars(groups: Sequence[Mapping[str, Any]], name: str, currency: str) -> list[Bar]:

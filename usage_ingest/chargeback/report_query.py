@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.line import GROUPS
-from usage_ingest.chargeback.period import first_day, is_period, last_day
+from usage_ingest.chargeback.period import first_day, is_period, last_day, period_of
 from usage_ingest.errors import InvalidQueryError
 from usage_ingest.parameters import (
     TAG,
@@ -46,8 +46,8 @@ _FLAGS: Final = {"true": True, "false": False}
 class ReportQuery:
     """A range of UTC days, both included, and how to cut it; names are the public ones.
 
-    `period` is the month that was asked for by name. A filter's None is "not reported". `tags`
-    are all names that rollups are kept by.
+    `period` is the month that was asked for, None where days were. A filter's None is "not
+    reported". `tags` are all names that rollups are kept by.
     """
 
     start: date
@@ -72,13 +72,14 @@ def parse_report_query(params: Mapping[str, str], today: date, tags: Sequence[st
     """
     names = (*GROUPS, *(TAG + tag for tag in tags))
     refuse_unknown(params, (*PARAMETERS, *names))
-    start, end = _range(params, today)
+    period = _period(params, today)
+    start, end = _range(params, period, today)
     chosen = read_choice("format", params.get("format", "json"), _FORMATS)
     groups = read_groups(params.get("group_by"), names)
     return ReportQuery(
         start=start,
         end=end,
-        period=params.get("period"),
+        period=period,
         group_by=groups or (PAGE_GROUPS if chosen == "html" else ()),
         filters={name: _filter(name, params[name], start, end) for name in names if name in params},
         format=chosen,
@@ -87,9 +88,15 @@ def parse_report_query(params: Mapping[str, str], today: date, tags: Sequence[st
     )
 
 
-def _range(params: Mapping[str, str], today: date) -> tuple[date, date]:
+def _period(params: Mapping[str, str], today: date) -> str | None:
+    """Return the month that is asked for: this one, unless another or days are named."""
+    if "start_date" in params or "end_date" in params:
+        return params.get("period")
+    return params.get("period", period_of(today))
+
+
+def _range(params: Mapping[str, str], period: str | None, today: date) -> tuple[date, date]:
     """Read the days; of a period that is not over, those up to today."""
-    period = params.get("period")
     if period is None:
         start, end = read_range(params, today)
         if end > today:
