@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
+from usage_ingest.plain import plain
 from usage_ingest.record import USAGE_FIELDS
 from usage_ingest.rollup import REQUEST_COUNTERS
 from usage_ingest.summary_query import Value
@@ -46,7 +47,7 @@ def _cell(value: Cell) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        return plain(value)
     return "" if value is None else str(value)
 
 

@@ -16,8 +16,8 @@ from tests.chargeback.books import Books, sums
 from usage_ingest.chargeback.line import Charge, Line
 from usage_ingest.chargeback.pending import pending
 from usage_ingest.chargeback.period import following
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.errors import ConflictError
+from usage_ingest.plain import plain
 
 MILLION = 1_000_000
 

@@ -18,8 +18,8 @@ from tests.conftest import DATABASE
 from usage_ingest.adapters.cosmos import Cosmos
 from usage_ingest.chargeback.close import Outcome
 from usage_ingest.chargeback.line import Line
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.errors import ConflictError, TransientError
+from usage_ingest.plain import plain
 from usage_ingest.settings import load_settings
 from usage_ingest.wiring import build
 

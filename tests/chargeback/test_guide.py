@@ -16,10 +16,10 @@ from usage_ingest.chargeback.imports.own import read_yaml
 from usage_ingest.chargeback.kinds import Kind, unit
 from usage_ingest.chargeback.line import Charge, Line, total
 from usage_ingest.chargeback.owner import OwnerRule
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.price import Price
 from usage_ingest.chargeback.rated import Asked
 from usage_ingest.chargeback.reference import Reference
+from usage_ingest.plain import plain
 
 GUIDE: Final = Path(__file__).resolve().parent.parent.parent / "docs/chargeback.md"
 TEXT: Final = GUIDE.read_text(encoding="utf-8")

@@ -13,9 +13,9 @@ from usage_ingest.chargeback.imports.found import Found
 from usage_ingest.chargeback.imports.meter_map import Meter, read_meter_map
 from usage_ingest.chargeback.imports.options import NO_DAY, Options
 from usage_ingest.chargeback.kinds import Kind
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.price import Price, PriceKey
 from usage_ingest.errors import InvalidReferenceError
+from usage_ingest.plain import plain
 
 DAY = "2026-11-01"
 

@@ -13,13 +13,13 @@ from typing import Any, Final
 from usage_ingest.chargeback.line import EXACT, Charge, Line
 from usage_ingest.chargeback.pending import pending
 from usage_ingest.chargeback.period import first_day, last_day
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.ports import ChargebackStores, Statement
 from usage_ingest.chargeback.rated import Asked, rated
 from usage_ingest.chargeback.reference import Reference
 from usage_ingest.chargeback.statement import Tally
 from usage_ingest.completeness import Sources, completeness
 from usage_ingest.coverage import Seen, sources
+from usage_ingest.plain import plain
 from usage_ingest.summary_query import SummaryQuery
 
 UNPRICED: Final = "unpriced"

@@ -16,8 +16,8 @@ from usage_ingest.chargeback.page_text import (
     number_head,
     percent,
 )
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.sums import Doubt
+from usage_ingest.plain import plain
 
 _DAY: Final = "day"
 _TOKENS: Final = "Tokens"

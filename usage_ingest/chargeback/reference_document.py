@@ -14,11 +14,11 @@ import orjson
 from usage_ingest.chargeback.deployment import Deployment, DeploymentKey, Provisioned
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.owner import DisplayName, NameKey, OwnerKey, OwnerRule, Payer
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.ports import Import
 from usage_ingest.chargeback.price import Price, PriceKey
 from usage_ingest.chargeback.reference import Reference
 from usage_ingest.document import time_of, time_text
+from usage_ingest.plain import plain
 from usage_ingest.record_id import digest
 
 PRICE_TYPE: Final = "price"

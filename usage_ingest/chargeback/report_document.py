@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from usage_ingest.chargeback.kinds import Kind, unit
 from usage_ingest.chargeback.line import Charge, total
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.report_fold import PriceUsed, ReportFold
 from usage_ingest.chargeback.sums import Doubt, Part, Quantity, Sum, Sums, whole
+from usage_ingest.plain import plain
 
 _SHARE: Final = Decimal("0.0001")
 _ROUNDED: Final = Context(prec=100)

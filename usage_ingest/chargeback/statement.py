@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from usage_ingest.chargeback.line import EXACT, Charge, Line
-from usage_ingest.chargeback.plain import plain
+from usage_ingest.plain import plain
 
 MAX_LINES: Final = 20_000
 """As many lines are held at a time; a chunk that is too large for a document is cut further."""

@@ -20,8 +20,8 @@ from usage_ingest.chargeback.imports.found import Found, Path, Place, Placed, Pr
 from usage_ingest.chargeback.imports.meter_map import Meter
 from usage_ingest.chargeback.imports.number import priced, quantity_of
 from usage_ingest.chargeback.kinds import Kind
-from usage_ingest.chargeback.plain import plain
 from usage_ingest.chargeback.price import Price, PriceKey
+from usage_ingest.plain import plain
 
 SOURCE: Final = "Azure Retail Prices API"
 ITEMS: Final = "Items"

@@ -1,4 +1,4 @@
-"""How money and other decimals are written, in documents, reports and texts. Pure."""
+"""How money and other decimals are written, in documents, reports, files and texts. Pure."""
 
 from decimal import Decimal
 

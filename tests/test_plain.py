@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usage_ingest.chargeback.plain import plain
+from usage_ingest.plain import plain
 
 
 @pytest.mark.parametrize(
