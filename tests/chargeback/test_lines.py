@@ -8,7 +8,7 @@ import pytest
 
 from tests.chargeback.books import Books
 from usage_ingest.chargeback.line import Charge, Line
-from usage_ingest.chargeback.lines import lines, spans
+from usage_ingest.chargeback.lines import Observe, lines, spans
 from usage_ingest.chargeback.rated import Asked
 
 MILLION = 1_000_000
@@ -24,10 +24,18 @@ def books() -> Books:
     return books
 
 
-async def lines_of(books: Books, first: str, last: str) -> list[Line]:
-    asked = Asked(days=True)
+async def lines_of(
+    books: Books,
+    first: str,
+    last: str,
+    asked: Asked = Asked(days=True),  # noqa: B008 - it never changes
+    observe: Observe | None = None,
+) -> list[Line]:
+    stores = books.stores
     days = date.fromisoformat(first), date.fromisoformat(last)
-    return [line async for line in lines(books.stores, *days, asked)]
+    cut = spans(*days, await stores.statements.all())
+    reference = await stores.reference.load()
+    return [line async for line in lines(stores, cut, reference, asked, observe)]
 
 
 def days_of(found: list[Line]) -> list[str | None]:
@@ -83,10 +91,9 @@ async def test_corrections_that_are_not_posted_are_not_here(books: Books) -> Non
 
 async def test_open_periods_that_follow_each_other_are_read_at_once(books: Books) -> None:
     books.rows.segments.clear()
-    asked, seen = Asked(), list[Mapping[str, Any]]()
+    seen = list[Mapping[str, Any]]()
 
-    days = date(2026, 10, 1), date(2026, 12, 31)
-    found = [line async for line in lines(books.stores, *days, asked, seen.append)]
+    found = await lines_of(books, "2026-10-01", "2026-12-31", Asked(), seen.append)
 
     assert books.rows.segments == [("2026-10-01", "2026-12-31")]
     assert [line.quantity for line in found] == [3 * MILLION]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.line import EXACT, Charge, Line, Subject
 from usage_ingest.chargeback.owner import Payer
+from usage_ingest.chargeback.sums import added
 
 
 class Identity(NamedTuple):
@@ -92,7 +93,7 @@ def _difference(period: str, pair: _Pair) -> Line:
     money: list[Decimal | None] = [None, None, None]
     for lines, sign in ((pair.now, 1), (pair.before, -1)):
         for line in lines:
-            quantity = _sum(quantity, line.quantity if sign > 0 else _negative(line.quantity))
+            quantity = added(quantity, line.quantity if sign > 0 else _negative(line.quantity))
             told = (line.cost, line.list_cost, line.amount)
             money = [_money(one, other, sign) for one, other in zip(money, told, strict=True)]
     cost, list_cost, amount = money
@@ -106,12 +107,6 @@ def _difference(period: str, pair: _Pair) -> Line:
         list_cost=list_cost,
         amount=amount,
     )
-
-
-def _sum(one: int | Decimal, other: int | Decimal) -> int | Decimal:
-    if isinstance(one, int) and isinstance(other, int):
-        return one + other
-    return EXACT.add(one, other)
 
 
 def _negative(quantity: int | Decimal) -> int | Decimal:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from usage_ingest.chargeback.kinds import Kind
 from usage_ingest.chargeback.owner import Payer
+from usage_ingest.parameters import TAG
 
 EXACT: Final = Context(prec=80, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
 """Money is computed in this context: whatever could not be written exactly raises."""
@@ -127,7 +128,6 @@ _OF_LINE: Final = {"model": "model", "region": "region", "token_kind": "kind.val
 _OF_PAYER: Final = {"owner": "owner", "cost_center": "cost_center", "department": "department"}
 GROUPS: Final = (*_OF_PAYER, *LINE_FIELDS, *_OF_LINE)
 """Public names that reports group and filter by; `tag:<name>` beside them."""
-TAG: Final = "tag:"
 
 
 def value_of(line: Line, name: str) -> str | None:
@@ -153,8 +153,3 @@ def _tag(name: str, line: Line) -> str | None:
 def takes(filters: Mapping[str, Collection[str | None]], line: Line) -> bool:
     """Whether every filter takes a line."""
     return all(value_of(line, name) in values for name, values in filters.items())
-
-
-def chosen(lines: Iterable[Line], filters: Mapping[str, Collection[str | None]]) -> Iterable[Line]:
-    """Return the lines that every filter takes."""
-    return (line for line in lines if takes(filters, line))

@@ -1,6 +1,6 @@
 """The lines of a range of days: frozen ones of closed periods, rated ones of the others.
 
-Reports, closing and exports all read money here.
+Reports and exports read money here; closing rates its own period.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -52,37 +52,23 @@ def spans(first: date, last: date, closed: Sequence[Statement]) -> list[Span]:
 
 async def lines(
     stores: ChargebackStores,
-    first: date,
-    last: date,
+    cut: Sequence[Span],
+    reference: Reference,
     asked: Asked,
     observe: Observe | None = None,
 ) -> AsyncIterator[Line]:
-    """Yield the lines of the days from first to last, both included.
+    """Yield the lines of spans that follow each other.
 
     Corrections that a closed period posted are among its lines where all of its days are asked
     for: they are of no day of it. Those that wait for the open period are not here.
 
     Args:
         stores: What is read.
-        first: The first day.
-        last: The last day.
+        cut: The days, as `spans` cuts them.
+        reference: What open days are rated by.
         asked: What lines keep of usage beside what prices and owners need; frozen lines have all.
         observe: Sees the rollups of days that are not closed.
     """
-    cut = spans(first, last, await stores.statements.all())
-    reference = await stores.reference.load()
-    async for line in lines_of(stores, cut, reference, asked, observe):
-        yield line
-
-
-async def lines_of(
-    stores: ChargebackStores,
-    cut: Sequence[Span],
-    reference: Reference,
-    asked: Asked,
-    observe: Observe | None = None,
-) -> AsyncIterator[Line]:
-    """Yield the lines of spans that follow each other; see `lines`."""
     for span in _joined(cut):
         if span.statement is None:
             reader = stores.reports.reader

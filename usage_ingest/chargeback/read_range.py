@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from usage_ingest.chargeback.line import Line, takes
-from usage_ingest.chargeback.lines import Span, lines_of, spans
+from usage_ingest.chargeback.lines import Span, lines, spans
 from usage_ingest.chargeback.pending import pending
 from usage_ingest.chargeback.period import following
 from usage_ingest.chargeback.ports import ChargebackStores, Statement
@@ -51,7 +51,7 @@ class ReadRange:
 
     async def _all(self) -> AsyncIterator[Line]:
         asked = asked_of(self.query)
-        found = lines_of(self.stores, self.spans, self.reference, asked, self.seen.add)
+        found = lines(self.stores, self.spans, self.reference, asked, self.seen.add)
         async for line in found:
             yield line
         if self.shows_pending:

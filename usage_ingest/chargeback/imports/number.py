@@ -14,8 +14,6 @@ _DECIMALS: Final = 18
 _FINEST: Final = Decimal(1).scaleb(-_DECIMALS)
 _TOKENS_POWER: Final = 6
 _SECONDS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600}
-DURATIONS: Final = tuple(name.lower() for name in _SECONDS)
-"""What a price of duration may be for."""
 _MEASURE: Final = re.compile(
     r"(?P<count>\d{1,9})?\s*(?P<scale>[KM](?![A-Z]))?\s*/?\s*(?P<word>[A-Z]*?)S?", re.IGNORECASE
 )

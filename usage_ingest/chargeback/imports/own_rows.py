@@ -20,7 +20,7 @@ from usage_ingest.chargeback.imports.field_types import (
 )
 from usage_ingest.chargeback.imports.number import priced, quantity_of
 from usage_ingest.chargeback.kinds import Kind, unit
-from usage_ingest.chargeback.line import GROUPS, TAG
+from usage_ingest.chargeback.line import GROUPS
 from usage_ingest.chargeback.owner import (
     UNALLOCATED,
     DisplayName,
@@ -31,6 +31,7 @@ from usage_ingest.chargeback.owner import (
 )
 from usage_ingest.chargeback.price import Price, PriceKey
 from usage_ingest.chargeback.reference_document import Noun
+from usage_ingest.parameters import TAG
 
 _NO_CURRENCY: Final = "XXX"  # ISO 4217; of a price that is taken back
 _TOKENS: Final = unit(Kind.INPUT)
